@@ -1,0 +1,63 @@
+"""Medgraft: transfer learning for medical images.
+
+The public names are loaded when they are first used, so that the command line answers at once.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from medgraft.version import __version__
+
+if TYPE_CHECKING:
+    from medgraft import data, losses, models
+    from medgraft.data import Manifest
+    from medgraft.data import open_data as open
+    from medgraft.errors import MedgraftError
+    from medgraft.pipeline import compare_runs as compare
+    from medgraft.pipeline import fit
+    from medgraft.recipe import Recipe
+    from medgraft.run import Run
+    from medgraft.transfer import Strategy
+
+_PLACES = {
+    "Manifest": ("medgraft.data", "Manifest"),
+    "MedgraftError": ("medgraft.errors", "MedgraftError"),
+    "Recipe": ("medgraft.recipe", "Recipe"),
+    "Run": ("medgraft.run", "Run"),
+    "Strategy": ("medgraft.transfer", "Strategy"),
+    "compare": ("medgraft.pipeline", "compare_runs"),
+    "data": ("medgraft.data", None),
+    "fit": ("medgraft.pipeline", "fit"),
+    "losses": ("medgraft.losses", None),
+    "models": ("medgraft.models", None),
+    "open": ("medgraft.data", "open_data"),
+}
+
+__all__ = [
+    "Manifest",
+    "MedgraftError",
+    "Recipe",
+    "Run",
+    "Strategy",
+    "__version__",
+    "compare",
+    "data",
+    "fit",
+    "losses",
+    "models",
+    "open",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PLACES:
+        raise AttributeError(f"module 'medgraft' has no attribute {name!r}")
+    module, attribute = _PLACES[name]
+    loaded = importlib.import_module(module)
+    return loaded if attribute is None else getattr(loaded, attribute)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,113 @@
+"""Command-line options of a recipe, made from :class:`medgraft.recipe.Recipe` and from nothing else."""
+
+from __future__ import annotations
+
+import argparse
+import types
+import typing
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic.fields import FieldInfo
+
+from medgraft.recipe import POLICIES, Augment, Recipe
+
+_TITLES = {
+    "size": "data",
+    "model": "model",
+    "strategy": "strategy",
+    "loss": "loss",
+    "epochs": "training",
+    "threshold": "evaluation",
+}
+"""The option that opens each section of the help."""
+
+
+def add_recipe_options(parser: argparse.ArgumentParser) -> None:
+    """Add one option for every field of a recipe, in sections, each with its default."""
+    section = parser.add_argument_group("data")
+    for name, field in Recipe.model_fields.items():
+        if name in _TITLES:
+            section = _section(parser, _TITLES[name])
+        option = field.alias or name
+        if option == "augment":
+            section.add_argument("--augment", metavar="POLICY", choices=list(POLICIES), help=_help(field, "dermoscopy"))
+            _add_augment_options(section)
+            continue
+        section.add_argument(
+            f"--{option.replace('_', '-')}",
+            dest=option,
+            metavar=_metavar(field.annotation),
+            choices=_choices(field.annotation),
+            type=_type(field.annotation),
+            help=_help(field, field.default),
+        )
+
+
+def chosen_options(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The recipe options that were given on the command line, and only those."""
+    given = {
+        option: getattr(arguments, option)
+        for option in Recipe.option_names()
+        if getattr(arguments, option, None) is not None
+    }
+    single = {
+        name: getattr(arguments, f"augment.{name}")
+        for name in Augment.model_fields
+        if getattr(arguments, f"augment.{name}", None) is not None
+    }
+    if single:
+        policy = {"policy": given["augment"]} if "augment" in given else {}
+        given["augment"] = policy | single
+    return given
+
+
+def _section(parser: argparse.ArgumentParser, title: str) -> argparse._ArgumentGroup:
+    existing = [group for group in parser._action_groups if group.title == title]
+    return existing[0] if existing else parser.add_argument_group(title)
+
+
+def _add_augment_options(section: argparse._ArgumentGroup) -> None:
+    for name, field in Augment.model_fields.items():
+        section.add_argument(
+            f"--augment.{name.replace('_', '-')}",
+            dest=f"augment.{name}",
+            metavar="NUMBER",
+            type=float,
+            help=f"{field.description} (default: the policy's)",
+        )
+
+
+def _help(field: FieldInfo, default: Any) -> str:
+    text = field.description or ""
+    if "default" in text or default is None:
+        return text.replace("%", "%%")
+    shown = ",".join(map(str, default)) if isinstance(default, tuple) else default
+    return f"{text} (default: {shown})".replace("%", "%%")
+
+
+def _members(annotation: Any) -> list[Any]:
+    """The types that a union allows besides None."""
+    if isinstance(annotation, types.UnionType) or typing.get_origin(annotation) is typing.Union:
+        return [member for member in typing.get_args(annotation) if member is not type(None)]
+    return [annotation]
+
+
+def _choices(annotation: Any) -> list[Any] | None:
+    (member,) = _members(annotation)
+    return list(typing.get_args(member)) if typing.get_origin(member) is Literal else None
+
+
+def _type(annotation: Any) -> type:
+    """Text stays text where the recipe reads it itself (lists, mappings)."""
+    (member,) = _members(annotation)
+    if typing.get_origin(member) is Literal:
+        return type(typing.get_args(member)[0])
+    return member if member in (int, float, Path) else str
+
+
+def _metavar(annotation: Any) -> str | None:
+    (member,) = _members(annotation)
+    if typing.get_origin(member) is Literal:
+        return None
+    return {int: "N", float: "NUMBER", Path: "FILE", str: "NAME"}.get(member, "LIST")

@@ -1,0 +1,28 @@
+"""``medgraft predict``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The run, the images, where the masks go."""
+    parser.add_argument("run", type=Path, metavar="RUN", help="a run folder")
+    parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help="image files, or folders of them")
+    parser.add_argument("--out", type=Path, default=Path("predictions"), metavar="DIR",
+                        help="where NAME_mask.png and NAME_overlay.png go (default: predictions)")  # fmt: skip
+    parser.add_argument("--threshold", type=float, metavar="NUMBER", help="instead of the run's own")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Predict each image and print the path of its mask."""
+    from medgraft.pipeline.predict import predict_files
+    from medgraft.progress import Terminal
+
+    terminal = Terminal(sys.stdout)
+    try:
+        predict_files(arguments.run, arguments.files, arguments.out, arguments.threshold, terminal)
+    finally:
+        terminal.close()

@@ -1,0 +1,181 @@
+"""The PixelStore: every image and mask decoded once, at working size, in memory-mapped arrays on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from medgraft.data.manifest import Manifest
+from medgraft.data.masks import MaskClasses
+from medgraft.data.staging import publish, staging
+from medgraft.data.store_build import Layout, build
+from medgraft.errors import DataError
+
+_FORMAT = 1
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, eq=False)
+class PixelStore:
+    """Images and masks of a manifest at working size, row for row in the manifest's order.
+
+    Attributes
+    ----------
+    images : ``[N, S, S, C]``, uint8, or uint16 where any source has more than 8 bits (8-bit ones are then
+        multiplied by 257); read-only and mapped, so only what is used takes memory.
+    masks : ``[N, S, S]`` uint8 class indices, sampled by nearest neighbour.
+    sizes : ``[N, 2]`` int32, height and width of the original mask.
+    foreground : ``[N]`` float64, share of the original mask's pixels that are not background.
+    classes : what the masks' values mean.
+    path : the folder of the store.
+
+    A store pickles as its path, so worker processes map the same files.
+    """
+
+    images: npt.NDArray[Any]
+    masks: npt.NDArray[np.uint8]
+    sizes: npt.NDArray[np.int32]
+    foreground: npt.NDArray[np.float64]
+    classes: MaskClasses
+    path: Path
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return PixelStore.load, (self.path,)
+
+    @classmethod
+    def open(
+        cls,
+        manifest: Manifest,
+        size: int,
+        channels: int = 3,
+        mask_values: Mapping[str, str] | None = None,
+        cache: str | Path | None = None,
+        workers: int | None = None,
+        progress: Progress | None = None,
+    ) -> PixelStore:
+        """Open the store of ``manifest`` at ``size``, built first where there is none or a file changed.
+
+        Parameters
+        ----------
+        manifest
+            The images and masks; their order is the order of the rows.
+        size
+            Side in pixels; images are resized to ``size x size`` whatever their shape.
+        channels
+            1 (grey) or 3 (colour).
+        mask_values
+            What the masks' values mean (:meth:`MaskClasses.from_option`); None recognises 0/1 and 0/255.
+        cache
+            Folder for stores; default ``$MEDGRAFT_CACHE`` or ``~/.cache/medgraft``.
+        workers
+            Threads that decode; default one a core.
+        progress
+            Called with ``(done, total)`` images while the store is built.
+
+        Raises
+        ------
+        DataError
+            For files that cannot be read, masks of another size than their image, values nobody mapped,
+            masks that are all empty, and a cache that cannot be written or has no space left.
+        """
+        root = cache_folder(cache)
+        path = root / _key(manifest, size, channels, mask_values)
+        if not _is_whole(path):
+            _build(path, manifest, Layout(len(manifest), size, channels), mask_values, workers, progress)
+        return cls.load(path)
+
+    @classmethod
+    def load(cls, path: str | Path) -> PixelStore:
+        """Map the store in the folder ``path``; raises DataError where there is no whole one."""
+        path = Path(path)
+        if not _is_whole(path):
+            raise DataError(f"{path}: not a whole pixel store; open it again from the data.")
+        about = json.loads((path / "store.json").read_text(encoding="utf-8"))
+        layout = Layout(**about["layout"])
+        return cls(
+            images=np.memmap(path / "images.bin", layout.dtype, "r", shape=layout.images),
+            masks=np.memmap(path / "masks.bin", np.uint8, "r", shape=layout.masks),
+            sizes=np.load(path / "sizes.npy"),
+            foreground=np.load(path / "foreground.npy"),
+            classes=MaskClasses.from_dict(about["classes"]),
+            path=path,
+        )
+
+
+def cache_folder(cache: str | Path | None = None) -> Path:
+    """Return the folder for stores: ``cache``, or under ``$MEDGRAFT_CACHE``, or ``~/.cache/medgraft``."""
+    if cache is not None:
+        return Path(cache).expanduser().absolute()
+    named = os.environ.get("MEDGRAFT_CACHE")
+    return (Path(named) if named else Path("~/.cache/medgraft")).expanduser().absolute() / "stores"
+
+
+def _key(manifest: Manifest, size: int, channels: int, mask_values: Mapping[str, str] | None) -> str:
+    """Digest of everything that decides the store's contents, without reading a pixel."""
+    mapping = list(mask_values.items()) if mask_values else None
+    digest = hashlib.sha256(json.dumps([_FORMAT, size, channels, mapping]).encode())
+    for image, target in zip(manifest.table["image"], manifest.table["target"], strict=True):
+        for file in (image, target):
+            try:
+                status = Path(file).stat()
+            except OSError as error:
+                raise DataError(f"{file}: cannot be read any more ({error.strerror}).") from None
+            digest.update(json.dumps([str(file), status.st_size, status.st_mtime_ns]).encode())
+    return digest.hexdigest()[:32]
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        about = json.loads((path / "store.json").read_text(encoding="utf-8"))
+        layout = Layout(**about["layout"])
+        images, masks = (path / "images.bin").stat().st_size, (path / "masks.bin").stat().st_size
+        rows = len(np.load(path / "sizes.npy")), len(np.load(path / "foreground.npy"))
+    except (OSError, ValueError, KeyError, TypeError, EOFError):
+        return False
+    return (images, masks) == (layout.image_bytes, layout.mask_bytes) and rows == (layout.count, layout.count)
+
+
+def _build(
+    path: Path,
+    manifest: Manifest,
+    layout: Layout,
+    mask_values: Mapping[str, str] | None,
+    workers: int | None,
+    progress: Progress | None,
+) -> None:
+    classes = MaskClasses.from_option(mask_values) if mask_values else None
+    files = list(zip(map(Path, manifest.table["image"]), map(Path, manifest.table["target"]), strict=True))
+    try:
+        with staging(path.parent) as folder:
+            build(folder, files, layout, classes, workers or os.cpu_count() or 1, progress)
+            if _key(manifest, layout.size, layout.channels, mask_values) != path.name:
+                raise DataError(f"{manifest.root}: files changed while they were read; start again.")
+            _set_aside(path)
+            publish(folder, path)
+    except OSError as error:
+        raise DataError(
+            f"{path.parent}: the decoded images cannot be written there ({error.strerror or error}); they "
+            f"take {layout.total_bytes / 1e6:.0f} MB. Make room, or name another folder in MEDGRAFT_CACHE."
+        ) from error
+
+
+def _set_aside(path: Path) -> None:
+    """Remove a damaged store in one step, so that nobody opens what is left of it."""
+    if not path.exists() or _is_whole(path):
+        return
+    away = path.with_name(f".building-{uuid.uuid4().hex}")
+    path.rename(away)
+    shutil.rmtree(away, ignore_errors=True)

@@ -1,0 +1,103 @@
+"""From a recipe to a model with its weights, its strategy applied, and its summary."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from medgraft.models import ModelSpec, Weights, build_model, find_weights
+from medgraft.recipe import Recipe
+from medgraft.transfer import PartSummary, Strategy, summarise
+
+
+@dataclass(frozen=True)
+class Assembled:
+    """A model that is ready to train.
+
+    Attributes
+    ----------
+    weights : where the encoder's weights came from; None where they are random, by strategy ``scratch`` alone.
+    summary : a row an encoder block and one for the rest.
+    """
+
+    model: nn.Module
+    spec: ModelSpec
+    weights: Weights | None
+    strategy: Strategy
+    summary: list[PartSummary]
+
+    @property
+    def parameters(self) -> int:
+        """Numbers in the model."""
+        return sum(row.parameters for row in self.summary)
+
+    @property
+    def trainable(self) -> int:
+        """How many of them learn in the first stage."""
+        return sum(row.trainable for row in self.summary)
+
+    def describe(self) -> dict[str, Any]:
+        """What the run records of its model."""
+        return {
+            "spec": self.spec.to_dict(),
+            "weights": self.weights.record() if self.weights else None,
+            "summary": [asdict(row) for row in self.summary],
+            "parameters": self.parameters,
+            "trainable": self.trainable,
+        }
+
+    def sentences(self) -> list[str]:
+        """What was built, for the user."""
+        origin = "random weights"
+        if self.weights is not None:
+            origin = f"{self.weights.source} ({self.weights.licence})"
+        what = f"encoder {self.spec.encoder}" if self.spec.encoder else f"model {self.spec.model}, no encoder"
+        encoder = [row for row in self.summary if row.part.startswith("encoder ")]
+        rest = self.summary[-1]
+        learning = f"{millions(rest.trainable)} {rest.part} parameters learn at {rest.lr:g}"
+        if encoder:
+            inside, free = sum(r.parameters for r in encoder), sum(r.trainable for r in encoder)
+            rates = [row.lr for row in encoder if row.lr > 0]
+            at = f" at {min(rates):.2g} to {max(rates):.2g}" if rates else ""
+            learning = f"{millions(free)} of {millions(inside)} encoder parameters learn{at}, {learning}"
+        return [f"{what} · {origin}", f"{self.strategy.name}: {learning}"]
+
+
+def assemble(recipe: Recipe, output_channels: int, mean: tuple[float, ...], std: tuple[float, ...]) -> Assembled:
+    """Build the model of a recipe, load its weights, apply its strategy.
+
+    Parameters
+    ----------
+    output_channels : logits a pixel.
+    mean, std : of the training images, by which a model without an encoder normalises.
+
+    Raises
+    ------
+    WeightsError
+        Where pretrained weights are wanted and cannot be had, or do not fit. Never random weights instead.
+    """
+    torch.manual_seed(recipe.seed)
+    pretrained = recipe.strategy != "scratch"
+    weights = find_weights(recipe.encoder, recipe.weights) if pretrained else None
+    spec = ModelSpec(
+        model=recipe.model,
+        encoder=recipe.encoder,
+        in_channels=recipe.channels,
+        classes=output_channels,
+        mean=mean if recipe.model == "unet" else None,
+        std=std if recipe.model == "unet" else None,
+        adapt=recipe.adapt,
+        widths=recipe.widths,
+    ).completed(weights)
+    model = build_model(spec, weights)
+    strategy = Strategy.from_recipe(recipe)
+    strategy.apply(model, weight_decay=recipe.weight_decay)
+    return Assembled(model, spec, weights, strategy, summarise(model, strategy, recipe.size))
+
+
+def millions(count: int) -> str:
+    """A count as ``31.0 M``, or as it is below 100,000."""
+    return f"{count / 1e6:.1f} M" if count >= 100_000 else f"{count:,}"

@@ -1,0 +1,52 @@
+"""Where a run goes, and which run is resumed with which recipe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from medgraft.data import Manifest
+from medgraft.errors import RecipeError, RunError
+from medgraft.pipeline.prepare import open_for
+from medgraft.recipe import Recipe
+from medgraft.run import Run
+
+
+def default_folder(manifest: Manifest, recipe: Recipe) -> Path:
+    """``runs/DATA-STRATEGY-SIZE``, with the model's name where it is not the default one."""
+    model = "" if recipe.model == "encoder_unet" else f"-{recipe.model.replace(':', '-')}"
+    return Path("runs") / f"{manifest.name}{model}-{recipe.strategy}-{recipe.size}"
+
+
+def refuse_existing(folder: Path) -> None:
+    """Raise RunError where ``folder`` holds anything, before any long work is done for it."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise RunError(
+            f"{folder} exists already. Choose another folder with --out, or add --resume to go on with that run."
+        )
+
+
+def settle(recipe: Recipe | str | Path | None, options: dict[str, Any]) -> Recipe:
+    """The recipe that a caller asks for by a value or a file, and single options."""
+    if isinstance(recipe, str | Path):
+        return Recipe.load(recipe, **options)
+    return Recipe.make(recipe, **options)
+
+
+def reopen(
+    data: str | Path | Manifest, recipe: Recipe | str | Path | None, out: str | Path | None, options: dict[str, Any]
+) -> Run:
+    """The run to resume; raises RecipeError where the recipe asked for is another than it was started with."""
+    if out is None:
+        wanted = settle(recipe, options)
+        out = default_folder(open_for(data, wanted), wanted)
+    run = Run(out)
+    saved = run.recipe.options()
+    wanted = settle(recipe if recipe is not None else run.recipe, options)
+    changed = [f"{key} ({saved[key]} -> {value})" for key, value in wanted.options().items() if value != saved[key]]
+    if changed:
+        raise RecipeError(
+            f"{run.folder} was started with another recipe and is resumed with its own; changed: {', '.join(changed)}. "
+            "Leave these options out, or train anew with another --out."
+        )
+    return run

@@ -1,0 +1,88 @@
+"""Masks and overlays for image files, at their own size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from medgraft.data import IMAGE_SUFFIXES, read_image
+from medgraft.errors import DataError, listing
+from medgraft.evaluation import save_mask
+from medgraft.predictor import Array, Prediction
+from medgraft.progress import Observer
+from medgraft.report import CLASS_COLOURS, PREDICTION, overlay
+from medgraft.run import Run
+
+
+def predict_files(
+    run: str | Path, files: Sequence[Path], out: str | Path, threshold: float | None, observer: Observer
+) -> list[Path]:
+    """Write ``NAME_mask.png`` and ``NAME_overlay.png`` to ``out`` for each image; return the masks' paths.
+
+    Parameters
+    ----------
+    files : image files, and folders whose images (not those of folders in them) are taken.
+    threshold : probability from which a pixel is foreground; None takes the run's own.
+
+    Raises
+    ------
+    DataError
+        Where there is no image, two of them have one name, or some cannot be read; the others are done by then.
+    """
+    images = _expanded(files)
+    predictor = Run(run).predictor
+    if threshold is not None:
+        if not 0 < threshold < 1:
+            raise DataError(f"--threshold: a probability between 0 and 1 is wanted, not {threshold}.")
+        predictor = replace(predictor, threshold=threshold)
+    written, failed = [], []
+    for done, path in enumerate(images, start=1):
+        try:
+            pixels = read_image(path, predictor.channels)
+        except DataError as error:
+            failed.append(str(error))
+            continue
+        prediction = predictor.predict(pixels)
+        mask = Path(out) / f"{path.stem}_mask.png"
+        save_mask(mask, prediction.mask)
+        save_mask(Path(out) / f"{path.stem}_overlay.png", draw(pixels, prediction)[..., ::-1])
+        observer.say(str(mask))
+        observer.working("predicting", done, len(images))
+        written.append(mask)
+    if failed:
+        raise DataError(f"{len(failed)} of {len(images)} images could not be read: {listing(failed)}")
+    return written
+
+
+def draw(pixels: Array, prediction: Prediction) -> Array:
+    """The outlines of the predicted classes on the image, [H, W, 3] uint8 RGB."""
+    eight_bit = pixels if pixels.dtype == np.uint8 else (pixels / 257).astype(np.uint8)
+    colour = cv2.cvtColor(eight_bit, cv2.COLOR_GRAY2RGB) if eight_bit.shape[2] == 1 else eight_bit
+    count = prediction.probability.shape[0] if prediction.probability.ndim == 3 else 2
+    hues = [PREDICTION] if count == 2 else CLASS_COLOURS
+    found = [(prediction.classes == index, hues[(index - 1) % len(hues)]) for index in range(1, count)]
+    drawn: Array = overlay(np.asarray(colour), found, opacity=0.2)
+    return drawn
+
+
+def _expanded(files: Sequence[Path]) -> list[Path]:
+    images: list[Path] = []
+    for path in files:
+        if path.is_dir():
+            found = sorted(p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
+            if not found:
+                raise DataError(f"{path}: no image in this folder.")
+            images += found
+        elif path.is_file():
+            images.append(path)
+        else:
+            raise DataError(f"{path}: no such file.")
+    stems = [path.stem for path in images]
+    doubled = sorted({stem for stem in stems if stems.count(stem) > 1})
+    if doubled:
+        raise DataError(f"two images have one name, so one mask would replace the other: {listing(doubled)}.")
+    return images

@@ -1,0 +1,124 @@
+"""From the user's data to what a training reads: manifest, pixels, splits, statistics."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from medgraft.data import (
+    ChannelStatistics,
+    Manifest,
+    PixelStore,
+    apply_split_file,
+    assign_splits,
+    open_data,
+)
+from medgraft.errors import DataError
+from medgraft.progress import Observer
+from medgraft.recipe import Recipe
+
+CHUNK = 256
+"""Images read at a time from the mapped store for the statistics."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Data that is ready to train on.
+
+    Attributes
+    ----------
+    manifest : with a split for every image.
+    store : pixels at working size, in the manifest's order.
+    mean, std : of each channel over the training images alone, in [0, 1].
+    """
+
+    manifest: Manifest
+    store: PixelStore
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    @property
+    def rows(self) -> dict[str, npt.NDArray[np.int64]]:
+        """Positions of the images of each split."""
+        return {split: self.manifest.rows(split) for split in ("train", "val", "test")}
+
+    @property
+    def output_channels(self) -> int:
+        """Logits a pixel: 1 where there is one foreground class, else one for each class."""
+        return 1 if self.store.classes.count == 2 else self.store.classes.count
+
+    def describe(self) -> dict[str, Any]:
+        """What the run records of its data."""
+        return {
+            "name": self.manifest.name,
+            "root": str(self.manifest.root),
+            "images": len(self.manifest),
+            "splits": self.manifest.split_counts(),
+            "notes": list(self.manifest.notes),
+            "rule": self.store.classes.rule,
+            "mean": list(self.mean),
+            "std": list(self.std),
+            "store": self.store.path.name,
+            "synthetic": is_synthetic(self.manifest),
+        }
+
+
+def open_for(data: str | Path | Manifest, recipe: Recipe) -> Manifest:
+    """Open ``data`` with the columns that the recipe names; a Manifest is taken as it is."""
+    if isinstance(data, Manifest):
+        return data
+    return open_data(
+        data,
+        image_column=recipe.image_column,
+        mask_column=recipe.mask_column,
+        group=recipe.group_column,
+        split_column=recipe.split_column,
+    )
+
+
+def prepare(manifest: Manifest, recipe: Recipe, observer: Observer, split_file: Path | None = None) -> Prepared:
+    """Decode the images once, give every image its split, and take the statistics of the training images.
+
+    Parameters
+    ----------
+    split_file : a split.csv to reuse; it goes before the data's own split and before the recipe's.
+    """
+    store = PixelStore.open(
+        manifest,
+        recipe.size,
+        channels=recipe.channels,
+        mask_values=recipe.mask_values,
+        progress=lambda done, total: observer.working("decoding images", done, total),
+    )
+    split_file = split_file or recipe.split_file
+    if split_file is not None:
+        manifest = apply_split_file(manifest, split_file)
+    else:
+        manifest = assign_splits(manifest, store.foreground, recipe.ratios, recipe.seed)
+    rows = manifest.rows("train")
+    if len(rows) < 2:
+        raise DataError(f"{manifest.root}: {len(rows)} training images; a training needs at least two.")
+    statistics = ChannelStatistics()
+    for start in range(0, len(rows), CHUNK):
+        statistics.update(store.images[rows[start : start + CHUNK]])
+    return Prepared(manifest, store, tuple(map(float, statistics.mean)), tuple(map(float, statistics.std)))
+
+
+def is_synthetic(manifest: Manifest) -> bool:
+    """Whether the data says of itself that it was generated."""
+    return (Path(manifest.root) / "SYNTHETIC.txt").is_file()
+
+
+def describe_data(prepared: Prepared) -> str:
+    """The first line that a user sees: what was understood of the data."""
+    manifest = prepared.manifest
+    counts = ", ".join(f"{n} {split}" for split, n in manifest.split_counts().items())
+    groups = f" · {manifest.table['group'].nunique()} groups" if manifest.has_groups else ""
+    notes = "".join(f" · {note}" for note in manifest.notes)
+    synthetic = "SYNTHETIC · " if prepared.describe()["synthetic"] else ""
+    rule = prepared.store.classes.rule
+    return f"{synthetic}{manifest.name}: {len(manifest)} images with masks ({rule}){groups} · {counts}{notes}"

@@ -1,0 +1,232 @@
+"""Every option of a run, defined once: Python keywords, YAML files and the command line all read this file.
+
+A :class:`Recipe` is a value. It is complete (every option has a default), it refuses unknown keys and values
+out of range with one sentence, and what it writes it reads back.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from medgraft.errors import RecipeError, suggest
+from medgraft.files import write_text
+
+Policy = Literal["dermoscopy", "xray", "microscopy", "none"]
+StrategyName = Literal["frozen", "partial", "full", "gradual", "scratch"]
+
+
+class Augment(BaseModel):
+    """Random changes to a training image and, for the geometry, to its mask by the same map.
+
+    Ranges are symmetric and drawn uniformly: ``rotation: 30`` means -30 to 30 degrees, ``scale: 0.1`` means a
+    factor from 0.9 to 1.1, ``shift: 0.1`` a tenth of the side, ``brightness: 0.2`` a factor from 0.8 to 1.2.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    flip_horizontal: float = Field(0.0, ge=0, le=1, description="chance of a left-right flip")
+    flip_vertical: float = Field(0.0, ge=0, le=1, description="chance of an up-down flip")
+    rotation: float = Field(0.0, ge=0, le=180, description="rotation, up to this many degrees either way")
+    scale: float = Field(0.0, ge=0, lt=1, description="zoom by up to this fraction either way")
+    shift: float = Field(0.0, ge=0, le=1, description="shift by up to this fraction of the side")
+    elastic: float = Field(0.0, ge=0, le=0.5, description="elastic displacement, as a fraction of the side")
+    brightness: float = Field(0.0, ge=0, lt=1, description="brightness factor, 1 plus or minus this")
+    contrast: float = Field(0.0, ge=0, lt=1, description="contrast factor, 1 plus or minus this")
+    saturation: float = Field(0.0, ge=0, lt=1, description="saturation factor, 1 plus or minus this")
+    hue: float = Field(0.0, ge=0, le=0.5, description="hue shift, as a fraction of the colour circle")
+
+
+POLICIES: dict[str, Augment] = {
+    # A lesion has no up and no left; camera and skin vary in colour.
+    "dermoscopy": Augment(
+        flip_horizontal=0.5, flip_vertical=0.5, rotation=180, scale=0.2, shift=0.1,
+        brightness=0.2, contrast=0.2, saturation=0.2, hue=0.03,
+    ),
+    # A chest has an up and a left (the heart), and no colour.
+    "xray": Augment(rotation=10, scale=0.1, shift=0.05, brightness=0.2, contrast=0.2),
+    # A slide has no orientation; tissue deforms; stains vary.
+    "microscopy": Augment(
+        flip_horizontal=0.5, flip_vertical=0.5, rotation=180, scale=0.2, shift=0.1, elastic=0.03,
+        brightness=0.2, contrast=0.2, saturation=0.2, hue=0.05,
+    ),
+    "none": Augment(),
+}  # fmt: skip
+
+
+def _augment(value: Any) -> Any:
+    """A policy's name stands for its values; a mapping may start from one by the key ``policy``."""
+    if isinstance(value, str):
+        value = {"policy": value}
+    if isinstance(value, dict):
+        value = dict(value)
+        name = value.pop("policy", "none")
+        if not isinstance(name, str) or name not in POLICIES:
+            raise ValueError(f"no policy {name!r}; there are {', '.join(POLICIES)}")
+        return POLICIES[name].model_dump() | value
+    return value
+
+
+def _numbers(value: Any) -> Any:
+    return value.split(",") if isinstance(value, str) else value
+
+
+def _mask_values(value: Any) -> Any:
+    """Read ``0=background,255=lesion`` (also ``0-127=background``) as a mapping of values to names."""
+    if isinstance(value, str):
+        pairs = [part.partition("=") for part in value.replace(" ", ",").split(",") if part]
+        if not pairs or any(not key or not name for key, _, name in pairs):
+            raise ValueError("write it as VALUE=NAME,VALUE=NAME, for example 0=background,255=lesion")
+        values = {key: name for key, _, name in pairs}
+        if len(values) < len(pairs):
+            raise ValueError("a value has two names")
+        return values
+    return {str(key): name for key, name in value.items()} if isinstance(value, dict) else value
+
+
+class Recipe(BaseModel):
+    """All that decides a run besides the data."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    # -- data ------------------------------------------------------------------------------------------------
+    size: int = Field(256, ge=32, le=4096, description="working size: images are resized to SIZE x SIZE pixels")
+    channels: Literal[1, 3] = Field(3, description="1 reads images as grey, 3 as colour")
+    mask_values: Annotated[dict[str, str] | None, BeforeValidator(_mask_values)] = Field(
+        None, description="what mask values mean, as 0=background,255=lesion; a range is 0-127=background "
+        "(default: 0/1 and 0/255 masks are recognised)")  # fmt: skip
+    image_column: str | None = Field(None, description="CSV column with the image files")
+    mask_column: str | None = Field(None, description="CSV column with the mask files")
+    group_column: str | None = Field(None, alias="group", description="CSV column with the patient (group)")
+    split_column: str | None = Field(None, description="CSV column with train, val or test")
+    split_file: Path | None = Field(None, description="reuse the split.csv of an earlier run")
+    ratios: Annotated[tuple[float, float, float], BeforeValidator(_numbers)] = Field(
+        (0.7, 0.15, 0.15), description="shares of train, val and test where the data has no split of its own")
+    augment: Annotated[Augment, BeforeValidator(_augment)] = Field(
+        POLICIES["dermoscopy"], description="augmentation policy: dermoscopy, xray, microscopy or none")
+
+    # -- model -----------------------------------------------------------------------------------------------
+    model: str = Field("encoder_unet", description="encoder_unet, unet (no encoder), or with the extra smp: "
+                       "smp:deeplabv3plus, smp:fpn, smp:unetplusplus, smp:segformer")  # fmt: skip
+    encoder: str = Field("tf_efficientnet_lite0", description="any timm encoder with a feature pyramid")
+    widths: Annotated[tuple[Annotated[int, Field(ge=1)], ...] | None, BeforeValidator(_numbers)] = Field(
+        None, description="channels of the steps of the U-Net or decoder, comma separated (default: the model's own)")
+    weights: str | None = Field(None, description="pretrained weights: a file (.safetensors or a state dict) or "
+                                "an hf-hub: id (default: an installed package, then timm)")  # fmt: skip
+    adapt: Literal["sum", "mean"] = Field("sum", description="how the first convolution takes grey input")
+
+    # -- strategy --------------------------------------------------------------------------------------------
+    strategy: StrategyName = Field("frozen", description="frozen: encoder fixed; partial: last blocks learn; full: "
+                                   "all learn, lower rates in the encoder; gradual: unfreeze block by block; "
+                                   "scratch: all from random weights")  # fmt: skip
+    lr: float = Field(1e-3, gt=0, le=1, description="learning rate of the decoder (scratch: of everything)")
+    encoder_lr: float | None = Field(None, gt=0, le=1, description="rate of the deepest learning encoder block "
+                                     "(default: LR / 10)")  # fmt: skip
+    decay: float = Field(0.8, gt=0, le=1, description="factor from an encoder block's rate to the one before it")
+    block_lrs: Annotated[tuple[Annotated[float, Field(ge=0, le=1)], ...] | None, BeforeValidator(_numbers)] = Field(
+        None, description="explicit rate of each encoder block, input to output, comma separated; 0 freezes it")
+    blocks: int = Field(2, ge=1, description="partial: how many encoder blocks learn, counted from the deepest")
+    unfreeze_every: int = Field(3, ge=1, description="gradual: epochs between one encoder block and the next")
+    batch_norm: Literal["frozen", "train"] = Field(
+        "train", description="BatchNorm statistics of encoder blocks that learn (fixed blocks never move theirs)")
+
+    # -- loss ------------------------------------------------------------------------------------------------
+    loss: str = Field("combo", description="bce (cross-entropy), dice, focal, iou or combo")
+    loss_alpha: float = Field(0.5, ge=0, le=1, description="combo: weight of the cross-entropy; focal: alpha")
+    loss_gamma: float = Field(2.0, ge=0, description="focal: how strongly easy pixels are discounted")
+
+    # -- training --------------------------------------------------------------------------------------------
+    epochs: int = Field(15, ge=1, description="epochs at most")
+    batch_size: int = Field(16, ge=1, description="images a step and process")
+    accumulate: int = Field(1, ge=1, description="steps whose gradients are added before the weights move")
+    weight_decay: float = Field(0.01, ge=0, description="AdamW weight decay (never on norms and biases)")
+    warmup: float = Field(0.05, ge=0, lt=1, description="share of all steps in which the rates rise from 0")
+    clip: float = Field(1.0, ge=0, description="largest norm of the gradient; 0 turns clipping off")
+    ema: float = Field(0.0, ge=0, lt=1, description="decay of the moving average of the weights that is "
+                       "evaluated and kept; 0 turns it off")  # fmt: skip
+    patience: int = Field(10, ge=0, description="stop after so many epochs without a better val score; 0: never")
+    seed: int = Field(0, ge=0, description="seed of the split, the weights, the order and the augmentation")
+    workers: int = Field(0, ge=0, description="processes that prepare batches; 0 prepares them in the main one")
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="where to train")
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field("auto", description="auto: chosen by a short probe")
+    memory_format: Literal["auto", "contiguous", "channels_last"] = Field(
+        "auto", description="layout of images in memory; auto: chosen by a short probe")
+    engine: Literal["auto", "torch", "onnxruntime"] = Field(
+        "auto", description="what runs the frozen part of the encoder; auto: chosen by a short probe")
+    checkpoint_every: int = Field(1, ge=1, description="epochs between checkpoints")
+
+    # -- evaluation ------------------------------------------------------------------------------------------
+    threshold: float = Field(0.5, gt=0, lt=1, description="probability from which a pixel counts as foreground")
+    bootstrap: int = Field(2000, ge=100, description="bootstrap samples behind each interval")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Recipe:
+        if min(self.ratios) < 0 or self.ratios[0] <= 0 or not abs(sum(self.ratios) - 1) <= 1e-6:
+            raise ValueError("ratios: three shares that add up to 1 are wanted, train above 0")
+        if self.model == "unet" and self.strategy != "scratch":
+            raise ValueError(
+                f"strategy: {self.strategy!r} needs an encoder and model unet has none; "
+                "choose model encoder_unet, or strategy scratch"
+            )
+        if self.strategy == "scratch" and self.weights is not None:
+            raise ValueError("weights: strategy scratch starts from random weights and takes none")
+        return self
+
+    @classmethod
+    def make(cls, base: Recipe | None = None, **options: Any) -> Recipe:
+        """Return ``base`` (default: the defaults) with ``options`` changed; raises RecipeError with one sentence."""
+        start = base.options() if base is not None else {}
+        if isinstance(options.get("augment"), dict) and base is not None and "policy" not in options["augment"]:
+            options["augment"] = base.augment.model_dump() | options["augment"]
+        unknown = [key for key in options if key not in cls.option_names()]
+        if unknown:
+            raise RecipeError(f"no option {unknown[0]!r} in a recipe.{suggest(unknown[0], cls.option_names())}")
+        try:
+            return cls(**(start | options))
+        except ValidationError as error:
+            raise RecipeError(_one_sentence(error)) from None
+
+    @classmethod
+    def load(cls, path: str | Path, **options: Any) -> Recipe:
+        """Read a YAML recipe and change ``options`` in it; raises RecipeError that names the file."""
+        try:
+            raw = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            reason = " ".join(str(error).split())
+            raise RecipeError(f"{path}: cannot be read as a YAML recipe ({reason}).") from None
+        if not isinstance(raw, dict):
+            raise RecipeError(f"{path}: a recipe is a mapping of options to values.")
+        try:
+            recipe = cls.make(**{str(k): v for k, v in raw.items()})
+        except RecipeError as error:
+            raise RecipeError(f"{path}: {error}") from None
+        return cls.make(recipe, **options)
+
+    @classmethod
+    def option_names(cls) -> list[str]:
+        """Names of all options, as written in YAML and (with dashes) on the command line."""
+        return [field.alias or name for name, field in cls.model_fields.items()]
+
+    def options(self) -> dict[str, Any]:
+        """Every option with its value, as plain types that YAML and JSON can hold."""
+        return self.model_dump(mode="json", by_alias=True)
+
+    def to_yaml(self) -> str:
+        """The complete recipe as YAML."""
+        return yaml.safe_dump(self.options(), sort_keys=False, allow_unicode=True)
+
+    def save(self, path: str | Path) -> None:
+        """Write the complete recipe, whole or not at all."""
+        write_text(path, self.to_yaml())
+
+
+def _one_sentence(error: ValidationError) -> str:
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    what = str(first["msg"]).removeprefix("Value error, ")
+    if first["type"] == "extra_forbidden":
+        return f"{where}: no such option.{suggest(where.rpartition('.')[2], Augment.model_fields)}"
+    return f"{where}: {what} (got {first['input']!r})." if where else f"{what}."

@@ -1,0 +1,147 @@
+"""The words of a report: names and meanings of metrics, plain verdicts, and numbers as people read them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from medgraft.scores import Interval
+
+# Below this Dice the outline has to be redrawn by hand rather than corrected.
+POOR = 0.7
+
+_METRICS: dict[str, tuple[str, str]] = {
+    "dice": ("Dice", "Overlap of predicted and reference area, from 0 (none) to 1 (identical)."),
+    "jaccard": ("Jaccard (IoU)", "Shared area divided by the area covered by either; stricter than Dice."),
+    "sensitivity": ("Sensitivity", "Share of the reference area that was found."),
+    "specificity": ("Specificity", "Share of the background that was rightly left out."),
+    "thresholded_jaccard": (
+        "Thresholded Jaccard",
+        "Jaccard that counts as 0 below 0.65, so that failures are not averaged away (ISIC challenge).",
+    ),
+}
+_SPLITS = {"train": "training", "val": "validation", "test": "test"}
+
+
+def metric_name(metric: str) -> str:
+    """A metric's name for a table: ``dice`` is "Dice", ``dice_nucleus`` is "Dice · nucleus"."""
+    if metric in _METRICS:
+        return _METRICS[metric][0]
+    base, class_name = _of_class(metric)
+    return f"{_METRICS[base][0]} · {class_name}" if base else metric.replace("_", " ")
+
+
+def metric_meaning(metric: str) -> str:
+    """What a metric says, in one line; empty for one that this report does not know."""
+    if metric in _METRICS:
+        return _METRICS[metric][1]
+    base, class_name = _of_class(metric)
+    return f"{_METRICS[base][0]} of the class {class_name} alone." if base else ""
+
+
+def _of_class(metric: str) -> tuple[str, str]:
+    known = sorted(_METRICS, key=len, reverse=True)
+    base = next((name for name in known if metric.startswith(name + "_")), "")
+    return base, metric[len(base) + 1 :]
+
+
+def split_name(split: str) -> str:
+    """``val`` as "validation", and so on."""
+    return _SPLITS.get(split, split)
+
+
+def interval(value: Interval | Mapping[str, Any] | None) -> str:
+    """A value with its interval, ``0.894 (0.873 to 0.912)``; "undefined" where there is none."""
+    found = bounds(value)
+    return f"{found[0]:.3f} ({found[1]:.3f} to {found[2]:.3f})" if found else "undefined"
+
+
+def signed_interval(value: Interval | Mapping[str, Any] | None) -> str:
+    """A difference with its interval, ``+0.177 (+0.141 to +0.214)``, with a true minus sign."""
+    found = bounds(value)
+    if not found:
+        return "undefined"
+    return f"{found[0]:+.3f} ({found[1]:+.3f} to {found[2]:+.3f})".replace("-", "−")
+
+
+def bounds(value: Interval | Mapping[str, Any] | None) -> tuple[float, float, float] | None:
+    """Value, low and high as numbers; None where the value is missing or not a number."""
+    if value is None:
+        return None
+    raw = (
+        (value.value, value.low, value.high)
+        if isinstance(value, Interval)
+        else (value.get("value"), value.get("low"), value.get("high"))
+    )
+    if raw[0] is None or math.isnan(raw[0]):
+        return None
+    middle = float(raw[0])
+    low, high = (middle if end is None or math.isnan(end) else float(end) for end in raw[1:])
+    return middle, low, high
+
+
+def count(number: float | None) -> str:
+    """A count as people read it: ``928``, ``4.1 M``; a dash where it is not known."""
+    if number is None:
+        return "–"
+    for factor, unit in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
+        if abs(number) >= factor:
+            return f"{number / (1e3 if unit == 'k' else factor):.1f} {unit}"
+    return f"{number:,.0f}"
+
+
+def duration(seconds: float | None) -> str:
+    """A time as people read it: ``2.1 s``, ``3 min 05 s``, ``2 h 10 min``."""
+    if seconds is None:
+        return "–"
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def rate(value: float | None) -> str:
+    """A learning rate; a dash where a part does not learn."""
+    return f"{value:.3g}" if value else "–"
+
+
+def speed(ratio: float | None) -> str:
+    """Seconds before over seconds after, in words: ``4.2× faster``, ``1.3× slower``."""
+    if not ratio:
+        return "–"
+    return f"{ratio:.1f}× faster" if ratio >= 1 else f"{1 / ratio:.1f}× slower"
+
+
+def agreement(dice: float) -> str:
+    """One adverb for a mean Dice: very closely (0.9 and above), well (0.8), moderately (0.7), or poorly."""
+    for limit, word in ((0.9, "very closely"), (0.8, "well"), (POOR, "moderately")):
+        if dice >= limit:
+            return word
+    return "poorly"
+
+
+def verdict(split: str, score: Interval | None, dice: Sequence[float]) -> str:
+    """One sentence a clinician can act on: how well, on how many images, how sure, and how often not."""
+    found = bounds(score)
+    if score is None or found is None:
+        return "This run has no Dice score yet, so nothing can be said of how well it outlines."
+    images = f"{score.n} {split_name(split)} {'image' if score.n == 1 else 'images'}"
+    seen = "that played no part in training" if split == "test" else _CAUTION.get(split, "")
+    sentence = (
+        f"On {images} {seen}, the model's outlines match the reference outlines {agreement(found[0])}: "
+        f"mean Dice {found[0]:.3f} (95% interval {found[1]:.3f} to {found[2]:.3f}; 1 is a perfect match)"
+    )
+    poor = sum(value < POOR for value in dice)
+    if not dice:
+        return sentence + "."
+    if poor == 0:
+        return f"{sentence}, and none of them falls below {POOR}."
+    which = "1 image" if poor == 1 else f"{poor} images"
+    return f"{sentence}, but on {which} ({poor / len(dice):.0%}) it is below {POOR} and would need redrawing."
+
+
+_CAUTION = {
+    "val": "that also chose when to stop, so the truth is likely a little worse",
+    "train": "that it was trained on, so this says nothing about new images",
+}

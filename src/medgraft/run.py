@@ -1,0 +1,160 @@
+"""Run: the folder a training leaves behind, and how to open it again on another machine."""
+
+from __future__ import annotations
+
+import json
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from medgraft.data import MaskClasses
+from medgraft.errors import RunError
+from medgraft.files import write_text
+from medgraft.models import ModelSpec, build_model
+from medgraft.predictor import Array, Prediction, Predictor
+from medgraft.recipe import Recipe
+from medgraft.scores import Scores
+from medgraft.version import __version__
+from medgraft.weightfile import load_weights
+
+FORMAT = 1
+"""Version of the folder's layout; a reader refuses a newer one."""
+
+
+class Run:
+    """A run folder.
+
+    It holds ``recipe.yaml``, ``split.csv``, ``environment.json``, ``history.jsonl``, ``model.safetensors``,
+    ``model.json``, ``checkpoint/``, ``predictions.csv``, ``predictions/``, ``scores.json`` and ``report.html``, and opens
+    without the pretrained weights' source and without the training data.
+
+    Examples
+    --------
+    >>> run = Run("runs/lesions-frozen-128")  # doctest: +SKIP
+    >>> run.scores.test["dice"]  # doctest: +SKIP
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        if not self.folder.is_dir():
+            raise RunError(f"{self.folder}: no such run folder.")
+        if not (self.folder / "recipe.yaml").is_file():
+            raise RunError(f"{self.folder}: not a run folder (it has no recipe.yaml).")
+        self._refuse_newer()
+
+    @classmethod
+    def create(cls, folder: str | Path, recipe: Recipe) -> Run:
+        """Make a new run folder; raises RunError where one exists."""
+        folder = Path(folder)
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise RunError(
+                f"{folder} exists already. Choose another folder with --out, or add --resume to go on with that run."
+            )
+        folder.mkdir(parents=True, exist_ok=True)
+        recipe.save(folder / "recipe.yaml")
+        return cls(folder)
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.folder)!r})"
+
+    @property
+    def name(self) -> str:
+        """The folder's name."""
+        return self.folder.resolve().name
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        """The complete recipe that the run was started with."""
+        return Recipe.load(self.folder / "recipe.yaml")
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run was trained and evaluated to the end."""
+        return (self.folder / "scores.json").is_file() and (self.folder / "model.safetensors").is_file()
+
+    @property
+    def scores(self) -> Scores:
+        """Scores by split and metric, with intervals; raises RunError before the run is evaluated."""
+        return Scores.load(self._need("scores.json"))
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """What happened in each epoch: losses, scores, rates, seconds."""
+        path = self.folder / "history.jsonl"
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
+
+    @property
+    def predictions(self) -> pd.DataFrame:
+        """One row an evaluated image: id, files, split, and its scores."""
+        return pd.read_csv(self._need("predictions.csv"), dtype={"id": str, "group": str})
+
+    @property
+    def environment(self) -> dict[str, Any]:
+        """Versions, machine, what the probe chose, where the time went."""
+        return self._json("environment.json")
+
+    @property
+    def model_info(self) -> dict[str, Any]:
+        """What travels with the weights: architecture, preprocessing, classes, threshold, licence."""
+        return self._json("model.json")
+
+    def update_environment(self, **entries: Any) -> None:
+        """Add entries to environment.json."""
+        known = self.environment if (self.folder / "environment.json").is_file() else {}
+        write_text(self.folder / "environment.json", json.dumps(known | entries, indent=2) + "\n")
+
+    def save_model_info(self, **entries: Any) -> None:
+        """Write model.json, with the folder's format and the version of this package."""
+        info = {"format": FORMAT, "medgraft": __version__, "task": "segmentation"} | entries
+        write_text(self.folder / "model.json", json.dumps(info, indent=2) + "\n")
+
+    @cached_property
+    def predictor(self) -> Predictor:
+        """The trained model, ready to predict; raises RunError where the run has none or it does not fit."""
+        info = self.model_info
+        model = build_model(ModelSpec.from_dict(info["spec"]))
+        state = load_weights(self._need("model.safetensors"))
+        try:
+            model.load_state_dict(state)
+        except RuntimeError as error:
+            reason = " ".join(str(error).split())[:200]
+            raise RunError(f"{self.folder}: model.safetensors does not fit model.json ({reason}).") from None
+        return Predictor(
+            model.eval(),
+            size=int(info["size"]),
+            channels=int(info["spec"]["in_channels"]),
+            classes=MaskClasses.from_dict(info["classes"]),
+            threshold=float(info["threshold"]),
+        )
+
+    def predict(self, image: str | Path | Array) -> Prediction:
+        """Predict an image file or an array; the mask has the image's own size."""
+        return self.predictor.predict(image)
+
+    def _need(self, name: str) -> Path:
+        path = self.folder / name
+        if not path.is_file():
+            raise RunError(
+                f"{self.folder}: the run has no {name}; its training has not ended. Go on with it by --resume."
+            )
+        return path
+
+    def _json(self, name: str) -> dict[str, Any]:
+        path = self._need(name)
+        try:
+            loaded: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise RunError(f"{path} cannot be read ({error}).") from None
+        return loaded
+
+    def _refuse_newer(self) -> None:
+        if not (self.folder / "model.json").is_file():
+            return
+        found = self.model_info.get("format")
+        if not isinstance(found, int) or found > FORMAT:
+            raise RunError(
+                f"{self.folder} was written by a newer version (medgraft {self.model_info.get('medgraft')}, folder "
+                f"format {found}; this is medgraft {__version__}, format {FORMAT}). Upgrade medgraft to open it."
+            )

@@ -1,0 +1,87 @@
+"""Intervals and scores: what an evaluation says, and how it is written and read."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from medgraft.errors import RunError
+from medgraft.files import write_text
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A value with its interval and the number of images (or groups) behind it.
+
+    Attributes
+    ----------
+    value : the mean over images, or a difference of means.
+    low, high : the ends of the interval at ``level``; NaN where one image or group alone gives none.
+    n : how many images the value rests on.
+    level : confidence level, 0.95 unless told.
+    """
+
+    value: float
+    low: float
+    high: float
+    n: int
+    level: float = 0.95
+
+    def __str__(self) -> str:
+        if math.isnan(self.value):
+            return f"undefined (n={self.n})"
+        if math.isnan(self.low) or math.isnan(self.high):
+            return f"{self.value:.3f} (no interval, n={self.n})"
+        return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f}, n={self.n})"
+
+    def __float__(self) -> float:
+        return self.value
+
+
+@dataclass(frozen=True)
+class Scores(Mapping[str, Mapping[str, Interval]]):
+    """``{split: {metric: Interval}}``, with the splits as attributes too (``scores.test["dice"]``)."""
+
+    splits: Mapping[str, Mapping[str, Interval]]
+
+    def __getitem__(self, split: str) -> Mapping[str, Interval]:
+        return self.splits[split]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.splits)
+
+    def __len__(self) -> int:
+        return len(self.splits)
+
+    def __getattr__(self, split: str) -> Mapping[str, Interval]:
+        if split.startswith("_") or split not in self.splits:
+            raise AttributeError(f"no scores for the split {split!r}")
+        return self.splits[split]
+
+    def save(self, path: str | Path) -> None:
+        """Write ``scores.json``; an undefined value is written as null, as JSON has no NaN."""
+        plain = {s: {m: _plain(i) for m, i in metrics.items()} for s, metrics in self.splits.items()}
+        write_text(path, json.dumps(plain, indent=2, allow_nan=False) + "\n")
+
+    @classmethod
+    def load(cls, path: str | Path) -> Scores:
+        """Read ``scores.json``; raises RunError where it is not one."""
+        try:
+            raw = json.loads(Path(path).read_text(encoding="utf-8"))
+            splits = {s: {m: _interval(v) for m, v in metrics.items()} for s, metrics in raw.items()}
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+            raise RunError(f"{path} cannot be read as scores ({error}); evaluate the run again.") from error
+        return cls(splits)
+
+
+def _plain(interval: Interval) -> dict[str, float | None]:
+    return {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in asdict(interval).items()}
+
+
+def _interval(raw: Mapping[str, Any]) -> Interval:
+    value, low, high = (math.nan if raw[key] is None else float(raw[key]) for key in ("value", "low", "high"))
+    return Interval(value, low, high, int(raw["n"]), float(raw.get("level", 0.95)))

@@ -1,0 +1,16 @@
+"""The training loop and what it needs: schedule, probe, checkpoints."""
+
+from medgraft.training.checkpoint import Checkpoint
+from medgraft.training.loop import Trainer
+from medgraft.training.probe import Choices, choose
+from medgraft.training.schedule import warmup_cosine
+from medgraft.training.validation import batch_dice
+
+__all__ = [
+    "Checkpoint",
+    "Choices",
+    "Trainer",
+    "batch_dice",
+    "choose",
+    "warmup_cosine",
+]

@@ -1,0 +1,278 @@
+"""The training loop: epochs, stages, early stopping, checkpoints."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from medgraft.data import Augmenter, PixelStore, evaluation_loader, scale, training_loader
+from medgraft.files import write_text
+from medgraft.progress import Observer
+from medgraft.recipe import Recipe
+from medgraft.training.checkpoint import Checkpoint
+from medgraft.training.probe import Choices
+from medgraft.training.schedule import warmup_cosine
+from medgraft.training.trainee import Learner, autocast, run_prefix
+from medgraft.training.validation import batch_dice
+from medgraft.transfer import Engine, OnnxEngine, Strategy, TorchEngine, encoder_of
+
+Criterion = Callable[[Tensor, Tensor], Tensor]
+
+
+class Trainer:
+    """Trains ``model`` under ``strategy`` and keeps the best weights and a checkpoint in the run's folder.
+
+    Batch order and augmentation are functions of (seed, epoch, image), torch's generator is seeded anew at every
+    epoch, and the stage is a function of the epoch: a run that is killed and resumed from its last checkpoint does
+    the same arithmetic as an unbroken one. Under ``torchrun`` or ``accelerate launch`` each process takes its share
+    of every global batch (``batch_size`` images a process) and gradients are averaged over processes.
+
+    Parameters
+    ----------
+    model : on the CPU, weights loaded; trained in place.
+    rows : integer positions in ``store`` of the splits ``train`` and ``val`` (val may be empty: then there is no
+        early stopping and the last weights are kept).
+    criterion : loss of logits [B, 1 or C, H, W] and classes [B, H, W], a mean over images.
+    folder : the run's folder; ``history.jsonl`` and ``checkpoint/`` are written there.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        strategy: Strategy,
+        recipe: Recipe,
+        choices: Choices,
+        store: PixelStore,
+        rows: Mapping[str, np.ndarray],
+        criterion: Criterion,
+        augmenter: Augmenter,
+        folder: Path,
+        accelerator: Accelerator,
+        observer: Observer,
+    ) -> None:
+        self.model, self.strategy, self.recipe, self.choices = model, strategy, recipe, choices
+        self.store, self.rows, self.criterion = store, rows, criterion
+        self.folder, self.accelerator, self.observer = folder, accelerator, observer
+        self.checkpoint = Checkpoint(folder / "checkpoint")
+        self.encoder = encoder_of(model)
+        layout = torch.channels_last if choices.memory_format == "channels_last" else torch.contiguous_format
+        model.to(device=accelerator.device, memory_format=layout)  # type: ignore[call-overload]
+        self.groups = strategy.apply(model, weight_decay=recipe.weight_decay)
+        self.optimiser = torch.optim.AdamW(self.groups, fused=accelerator.device.type in ("cpu", "cuda"))
+        self.scaler = torch.amp.GradScaler(accelerator.device.type, enabled=choices.precision == "fp16")
+        self.average = _average(model, recipe.ema)
+        self.loader = training_loader(
+            store,
+            rows["train"],
+            augmenter,
+            recipe.batch_size,
+            recipe.seed,
+            workers=recipe.workers,
+            rank=accelerator.process_index,
+            world=accelerator.num_processes,
+        )
+        self.steps_an_epoch = -(-len(self.loader) // recipe.accumulate)
+        self.epoch, self.best, self.stale = 0, -1.0, 0
+        self.history: list[dict[str, Any]] = []
+        self.stage: str | None = None
+        self.engine: Engine | None = None
+        self.learner: nn.Module = model
+
+    # -- the whole training ------------------------------------------------------------------------------------
+
+    def fit(self, resume: bool = False) -> list[dict[str, Any]]:
+        """Train to the last epoch or until patience runs out; return the history, a dict an epoch."""
+        if resume:
+            self._restore()
+        while self.epoch < self.recipe.epochs and not self._out_of_patience():
+            self._enter_stage()
+            start = time.perf_counter()
+            train, spent = self._train_epoch()
+            spent["validation"] = -time.perf_counter()
+            val = self._validate()
+            spent["validation"] += time.perf_counter()
+            self.history.append(
+                {
+                    "epoch": self.epoch + 1,
+                    "seconds": round(time.perf_counter() - start, 3),
+                    "stage": self.stage,
+                    "lr": {group["part"]: group["lr"] for group in self.optimiser.param_groups},
+                    "train": train,
+                    "val": val,
+                    "time": {name: round(seconds, 3) for name, seconds in spent.items()},
+                }
+            )
+            self._keep(val.get("dice"))
+            self.observer.epoch(self.history[-1])
+        return self.history
+
+    def _out_of_patience(self) -> bool:
+        return 0 < self.recipe.patience <= self.stale
+
+    def evaluated(self) -> nn.Module:
+        """The model whose weights are scored and kept: the moving average where there is one."""
+        return self.model if self.average is None else self.average.module
+
+    # -- one epoch ---------------------------------------------------------------------------------------------
+
+    def _train_epoch(self) -> tuple[dict[str, float], dict[str, float]]:
+        torch.manual_seed((self.recipe.seed * 1_000_003 + self.epoch) * 1009 + self.accelerator.process_index)
+        self.loader.set_epoch(self.epoch)
+        self.model.train()
+        steps, every = len(self.loader), self.recipe.accumulate
+        losses, dices, spent = [], [], {"data": 0.0, "encoder": 0.0, "learning": 0.0}
+        clock = _Clock(spent)
+        for step, batch in enumerate(self.loader):
+            images = scale(batch.images.to(self.accelerator.device))
+            masks = batch.masks.to(self.accelerator.device)
+            clock.lap("data")
+            with autocast(images.device, self.choices.precision):
+                inputs = run_prefix(self.engine, images, self.choices.memory_format)
+                clock.lap("encoder")
+                last = (step + 1) % every == 0 or step + 1 == steps
+                share = every if step < steps - steps % every else steps % every
+                loss, dice = self._backward(inputs, masks, share, last)
+            if last:
+                self._step_optimiser(self.epoch * self.steps_an_epoch + step // every)
+            losses.append(loss)
+            dices.append(dice)
+            clock.lap("learning")
+            self.observer.step(self.epoch + 1, self.recipe.epochs, step + 1, steps, loss)
+        return {"loss": float(np.mean(losses)), "dice": float(np.mean(dices))}, spent
+
+    def _backward(self, inputs: list[Tensor], masks: Tensor, share: int, last: bool) -> tuple[float, float]:
+        waiting = contextlib.nullcontext() if last else self.accelerator.no_sync(self.learner)
+        with waiting:
+            logits = self.learner(inputs, (masks.shape[-2], masks.shape[-1]))
+            loss = self.criterion(logits, masks)
+            self.scaler.scale(loss / share).backward()  # type: ignore[no-untyped-call]
+        dice = batch_dice(logits.detach(), masks, self.recipe.threshold)
+        return float(loss.detach()), float(dice.mean())
+
+    def _step_optimiser(self, step: int) -> None:
+        factor = warmup_cosine(step, self.recipe.epochs * self.steps_an_epoch, self.recipe.warmup)
+        for group in self.optimiser.param_groups:
+            group["lr"] = group["base_lr"] * factor
+        if self.recipe.clip:
+            self.scaler.unscale_(self.optimiser)
+            nn.utils.clip_grad_norm_([p for p in self.model.parameters() if p.grad is not None], self.recipe.clip)
+        self.scaler.step(self.optimiser)
+        self.scaler.update()
+        self.optimiser.zero_grad(set_to_none=True)
+        if self.average is not None:
+            self.average.update_parameters(self.model)
+
+    @torch.no_grad()
+    def _validate(self) -> dict[str, float]:
+        """Loss and Dice at working size, means over the images of the split."""
+        if len(self.rows["val"]) == 0:
+            return {}
+        model = self.evaluated().eval()
+        stop = self.engine.stop if self.engine else 0
+        learner = Learner(model, stop)
+        losses, dices = [], []
+        for batch in evaluation_loader(self.store, self.rows["val"], self.recipe.batch_size):
+            images, masks = scale(batch.images).to(self.accelerator.device), batch.masks.to(self.accelerator.device)
+            with autocast(images.device, self.choices.precision):
+                inputs = run_prefix(self.engine, images, self.choices.memory_format)
+                logits = learner(inputs, (masks.shape[-2], masks.shape[-1]))
+            losses += [float(self.criterion(logits, masks))] * len(images)
+            dices += batch_dice(logits, masks, self.recipe.threshold).tolist()
+        # Each process moved its own BatchNorm statistics a little: all must follow one score, or patience would part them.
+        return self._from_main({"loss": float(np.mean(losses)), "dice": float(np.mean(dices))})
+
+    def _from_main(self, scores: dict[str, float]) -> dict[str, float]:
+        held = [scores]
+        broadcast_object_list(held)
+        return held[0]
+
+    # -- stages ------------------------------------------------------------------------------------------------
+
+    def _enter_stage(self) -> None:
+        """Apply the strategy to this epoch; where the stage changed, build its prefix and wrap the rest anew."""
+        count = len(self.encoder.blocks) if self.encoder is not None else 0
+        stage = self.strategy.stage(count, self.epoch)
+        if stage == self.stage:
+            return
+        self.strategy.on_epoch(self.model, self.optimiser.param_groups, self.epoch)
+        stop = self.strategy.prefix(count, self.epoch)
+        self.engine = self._engine(stop) if stop else None
+        self.learner = Learner(self.model, stop)
+        if self.accelerator.num_processes > 1:
+            self.learner = self.accelerator.prepare_model(self.learner)
+        self.stage = stage
+
+    def _engine(self, stop: int) -> Engine:
+        assert self.encoder is not None
+        if self.choices.engine == "onnxruntime":
+            sample = scale(next(iter(evaluation_loader(self.store, self.rows["train"][:1], 1))).images)
+            return OnnxEngine(self.encoder, stop, sample)
+        return TorchEngine(self.encoder, stop)
+
+    # -- keeping -----------------------------------------------------------------------------------------------
+
+    def _keep(self, score: float | None) -> None:
+        """Count the epoch, keep its weights where they are the best, and write the checkpoint."""
+        improved = score is None or score > self.best
+        self.best, self.stale = (score or 0.0, 0) if improved else (self.best, self.stale + 1)
+        self.epoch += 1
+        if not self.accelerator.is_main_process:
+            return
+        if improved:
+            self.checkpoint.save_best(self.evaluated().state_dict())
+        ended = self.epoch == self.recipe.epochs or self._out_of_patience()
+        if ended or self.epoch % self.recipe.checkpoint_every == 0:
+            self._save()
+        write_text(self.folder / "history.jsonl", "".join(json.dumps(line) + "\n" for line in self.history))
+
+    def _save(self) -> None:
+        state = {
+            "epoch": self.epoch,
+            "best": self.best,
+            "stale": self.stale,
+            "history": self.history,
+            "model": self.model.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            "average": None if self.average is None else self.average.state_dict(),
+        }
+        self.checkpoint.save_state(state)
+
+    def _restore(self) -> None:
+        state = self.checkpoint.load_state()
+        self.model.load_state_dict(state["model"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.scaler.load_state_dict(state["scaler"])
+        if self.average is not None:
+            self.average.load_state_dict(state["average"])
+        self.epoch, self.best, self.stale = state["epoch"], state["best"], state["stale"]
+        self.history = state["history"]
+
+
+class _Clock:
+    """Adds the time since the last lap to the part that took it."""
+
+    def __init__(self, spent: dict[str, float]) -> None:
+        self.spent, self.last = spent, time.perf_counter()
+
+    def lap(self, part: str) -> None:
+        now = time.perf_counter()
+        self.spent[part] += now - self.last
+        self.last = now
+
+
+def _average(model: nn.Module, decay: float) -> AveragedModel | None:
+    if decay == 0:
+        return None
+    return AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)

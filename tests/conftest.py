@@ -1,0 +1,43 @@
+"""What all tests share: no network, a cache of their own, and a small data set that a small model can learn."""
+
+import os
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+torch.set_num_threads(2)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory):
+    patch = pytest.MonkeyPatch()
+    patch.setenv("MEDGRAFT_CACHE", str(tmp_path_factory.mktemp("cache")))
+    yield
+    patch.undo()
+
+
+def draw_ellipses(folder, count: int = 20, height: int = 48, width: int = 64, seed: int = 0):
+    """Bright ellipses on a noisy ground, as images/ and masks/; returns the folder."""
+    rng = np.random.default_rng(seed)
+    (folder / "images").mkdir(parents=True)
+    (folder / "masks").mkdir()
+    for index in range(count):
+        mask = np.zeros((height, width), np.uint8)
+        centre = (int(rng.integers(20, width - 20)), int(rng.integers(16, height - 16)))
+        axes = (int(rng.integers(6, 14)), int(rng.integers(6, 14)))
+        cv2.ellipse(mask, centre, axes, float(rng.uniform(0, 180)), 0, 360, 255, -1)
+        ground = rng.integers(60, 110, (height, width, 3))
+        image = np.where(mask[..., None] > 0, ground + 90, ground).astype(np.uint8)
+        cv2.imwrite(str(folder / "images" / f"case_{index:02d}.png"), image)
+        cv2.imwrite(str(folder / "masks" / f"case_{index:02d}_mask.png"), mask)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def ellipses(tmp_path_factory):
+    """A folder of 20 images (48 x 64) with masks."""
+    return draw_ellipses(tmp_path_factory.mktemp("ellipses") / "shapes")
