@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, TextIO
 
 from rich.console import Console
@@ -52,7 +53,9 @@ class Terminal(Observer):
         """Print the sentence; the bar moves below it."""
         if self.bar.live.is_started:
             self.bar.stop()
-        print(line, file=self.results or sys.stderr, flush=True)
+        # The reader of a pipe may have gone (medgraft fit ... | head); a training goes on without one.
+        with suppress(BrokenPipeError):
+            print(line, file=self.results or sys.stderr, flush=True)
 
     def working(self, what: str, done: int, total: int) -> None:
         """Move the bar of ``what``."""

@@ -74,6 +74,13 @@ def _numbers(value: Any) -> Any:
     return value.split(",") if isinstance(value, str) else value
 
 
+def _shares(value: Any) -> Any:
+    shares = _numbers(value)
+    if isinstance(shares, list | tuple) and len(shares) != 3:
+        raise ValueError("three shares are wanted, of train, val and test, for example 0.7,0.15,0.15")
+    return shares
+
+
 def _mask_values(value: Any) -> Any:
     """Read ``0=background,255=lesion`` (also ``0-127=background``) as a mapping of values to names."""
     if isinstance(value, str):
@@ -103,17 +110,20 @@ class Recipe(BaseModel):
     group_column: str | None = Field(None, alias="group", description="CSV column with the patient (group)")
     split_column: str | None = Field(None, description="CSV column with train, val or test")
     split_file: Path | None = Field(None, description="reuse the split.csv of an earlier run")
-    ratios: Annotated[tuple[float, float, float], BeforeValidator(_numbers)] = Field(
-        (0.7, 0.15, 0.15), description="shares of train, val and test where the data has no split of its own")
+    ratios: Annotated[tuple[float, float, float], BeforeValidator(_shares)] = Field(
+        (0.7, 0.15, 0.15), description="shares of train, val and test where the data has no split of its own"
+    )
     augment: Annotated[Augment, BeforeValidator(_augment)] = Field(
-        POLICIES["dermoscopy"], description="augmentation policy: dermoscopy, xray, microscopy or none")
+        POLICIES["dermoscopy"], description="augmentation policy: dermoscopy, xray, microscopy or none"
+    )
 
     # -- model -----------------------------------------------------------------------------------------------
     model: str = Field("encoder_unet", description="encoder_unet, unet (no encoder), or with the extra smp: "
                        "smp:deeplabv3plus, smp:fpn, smp:unetplusplus, smp:segformer")  # fmt: skip
     encoder: str = Field("tf_efficientnet_lite0", description="any timm encoder with a feature pyramid")
     widths: Annotated[tuple[Annotated[int, Field(ge=1)], ...] | None, BeforeValidator(_numbers)] = Field(
-        None, description="channels of the steps of the U-Net or decoder, comma separated (default: the model's own)")
+        None, description="channels of the steps of the U-Net or decoder, comma separated (default: the model's own)"
+    )
     weights: str | None = Field(None, description="pretrained weights: a file (.safetensors or a state dict) or "
                                 "an hf-hub: id (default: an installed package, then timm)")  # fmt: skip
     adapt: Literal["sum", "mean"] = Field("sum", description="how the first convolution takes grey input")
@@ -122,16 +132,18 @@ class Recipe(BaseModel):
     strategy: StrategyName = Field("frozen", description="frozen: encoder fixed; partial: last blocks learn; full: "
                                    "all learn, lower rates in the encoder; gradual: unfreeze block by block; "
                                    "scratch: all from random weights")  # fmt: skip
-    lr: float = Field(1e-3, gt=0, le=1, description="learning rate of the decoder (scratch: of everything)")
+    lr: float = Field(2e-3, gt=0, le=1, description="learning rate of the decoder (scratch: of everything)")
     encoder_lr: float | None = Field(None, gt=0, le=1, description="rate of the deepest learning encoder block "
-                                     "(default: LR / 10)")  # fmt: skip
+                                     "(default: 0.3 of LR)")  # fmt: skip
     decay: float = Field(0.8, gt=0, le=1, description="factor from an encoder block's rate to the one before it")
     block_lrs: Annotated[tuple[Annotated[float, Field(ge=0, le=1)], ...] | None, BeforeValidator(_numbers)] = Field(
-        None, description="explicit rate of each encoder block, input to output, comma separated; 0 freezes it")
+        None, description="explicit rate of each encoder block, input to output, comma separated; 0 freezes it"
+    )
     blocks: int = Field(2, ge=1, description="partial: how many encoder blocks learn, counted from the deepest")
     unfreeze_every: int = Field(3, ge=1, description="gradual: epochs between one encoder block and the next")
     batch_norm: Literal["frozen", "train"] = Field(
-        "train", description="BatchNorm statistics of encoder blocks that learn (fixed blocks never move theirs)")
+        "train", description="BatchNorm statistics of encoder blocks that learn (fixed blocks never move theirs)"
+    )
 
     # -- loss ------------------------------------------------------------------------------------------------
     loss: str = Field("combo", description="bce (cross-entropy), dice, focal, iou or combo")
@@ -153,9 +165,11 @@ class Recipe(BaseModel):
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="where to train")
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field("auto", description="auto: chosen by a short probe")
     memory_format: Literal["auto", "contiguous", "channels_last"] = Field(
-        "auto", description="layout of images in memory; auto: chosen by a short probe")
+        "auto", description="layout of images in memory; auto: chosen by a short probe"
+    )
     engine: Literal["auto", "torch", "onnxruntime"] = Field(
-        "auto", description="what runs the frozen part of the encoder; auto: chosen by a short probe")
+        "auto", description="what runs the frozen part of the encoder; auto: chosen by a short probe"
+    )
     checkpoint_every: int = Field(1, ge=1, description="epochs between checkpoints")
 
     # -- evaluation ------------------------------------------------------------------------------------------
@@ -194,6 +208,8 @@ class Recipe(BaseModel):
         """Read a YAML recipe and change ``options`` in it; raises RecipeError that names the file."""
         try:
             raw = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
+        except FileNotFoundError:
+            raise RecipeError(f"{path}: no such recipe file.") from None
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             reason = " ".join(str(error).split())
             raise RecipeError(f"{path}: cannot be read as a YAML recipe ({reason}).") from None
@@ -226,7 +242,7 @@ class Recipe(BaseModel):
 def _one_sentence(error: ValidationError) -> str:
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
-    what = str(first["msg"]).removeprefix("Value error, ")
+    what = str(first["msg"]).removeprefix("Value error, ").replace("Input should be", "must be")
     if first["type"] == "extra_forbidden":
         return f"{where}: no such option.{suggest(where.rpartition('.')[2], Augment.model_fields)}"
     return f"{where}: {what} (got {first['input']!r})." if where else f"{what}."

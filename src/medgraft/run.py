@@ -27,8 +27,8 @@ class Run:
     """A run folder.
 
     It holds ``recipe.yaml``, ``split.csv``, ``environment.json``, ``history.jsonl``, ``model.safetensors``,
-    ``model.json``, ``checkpoint/``, ``predictions.csv``, ``predictions/``, ``scores.json`` and ``report.html``, and opens
-    without the pretrained weights' source and without the training data.
+    ``model.json``, ``checkpoint/``, ``predictions.csv``, ``predictions/``, ``scores.json`` and ``report.html``, and
+    opens without the pretrained weights' source and without the training data.
 
     Examples
     --------
@@ -39,9 +39,11 @@ class Run:
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
         if not self.folder.is_dir():
-            raise RunError(f"{self.folder}: no such run folder.")
+            raise RunError(f"{self.folder}: no such run folder; give the folder that a training wrote.")
         if not (self.folder / "recipe.yaml").is_file():
-            raise RunError(f"{self.folder}: not a run folder (it has no recipe.yaml).")
+            raise RunError(
+                f"{self.folder}: not a run folder (it has no recipe.yaml); give the folder that a training wrote."
+            )
         self._refuse_newer()
 
     @classmethod
@@ -88,7 +90,11 @@ class Run:
     @property
     def predictions(self) -> pd.DataFrame:
         """One row an evaluated image: id, files, split, and its scores."""
-        return pd.read_csv(self._need("predictions.csv"), dtype={"id": str, "group": str})
+        path = self._need("predictions.csv")
+        try:
+            return pd.read_csv(path, dtype={"id": str, "group": str})
+        except (OSError, ValueError) as error:
+            raise RunError(f"{path} cannot be read ({error}); train again with another --out.") from None
 
     @property
     def environment(self) -> dict[str, Any]:

@@ -38,6 +38,10 @@ class Interval:
             return f"{self.value:.3f} (no interval, n={self.n})"
         return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f}, n={self.n})"
 
+    def brief(self) -> str:
+        """The value and its interval, without n."""
+        return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})"
+
     def __float__(self) -> float:
         return self.value
 
@@ -73,8 +77,10 @@ class Scores(Mapping[str, Mapping[str, Interval]]):
         try:
             raw = json.loads(Path(path).read_text(encoding="utf-8"))
             splits = {s: {m: _interval(v) for m, v in metrics.items()} for s, metrics in raw.items()}
+        except FileNotFoundError:
+            raise RunError(f"{path} is missing: its training has not ended. Go on with it by --resume.") from None
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-            raise RunError(f"{path} cannot be read as scores ({error}); evaluate the run again.") from error
+            raise RunError(f"{path} cannot be read as scores ({error}); train again with another --out.") from error
         return cls(splits)
 
 

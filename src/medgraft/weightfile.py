@@ -21,6 +21,7 @@ def save_weights(path: Path, state: Mapping[str, Tensor]) -> None:
 def load_weights(path: Path) -> dict[str, Tensor]:
     """Read a safetensors file; raises RunError where it is missing or cut short."""
     try:
-        return load_file(path)
+        state: dict[str, Tensor] = load_file(path)
     except Exception as error:
         raise RunError(f"{path} cannot be read as weights ({' '.join(str(error).split())}).") from None
+    return state

@@ -87,13 +87,14 @@ def test_image_and_mask_move_by_the_same_map(seed: int, shape: tuple[int, int], 
     policy = Augment(
         flip_horizontal=0.5, flip_vertical=0.5, rotation=180, scale=0.2, shift=0.1, elastic=elastic
     )  # fmt: skip
-    mask = blob(*shape)
-    image, changed = Augmenter(policy)(mask[..., None] * np.uint8(255), mask, np.random.default_rng(seed))
-    assert changed is not None and changed.dtype == np.uint8 and set(np.unique(changed)) <= {0, 1}
+    mask = blob(*shape) * np.uint8(7)
+    image, changed = Augmenter(policy)((mask > 0)[..., None] * np.uint8(255), mask, np.random.default_rng(seed))
+    # Class 7 never becomes a class between.
+    assert changed is not None and changed.dtype == np.uint8 and set(np.unique(changed)) <= {0, 7}
     # Bilinear and nearest may differ only where the image is between 0 and 255, that is on the outline.
-    assert (changed[image[..., 0] == 255] == 1).all() and (changed[image[..., 0] == 0] == 0).all()
+    assert (changed[image[..., 0] == 255] == 7).all() and (changed[image[..., 0] == 0] == 0).all()
     # And there half a pixel decides, up to OpenCV's coordinates in 1/32 pixel.
-    assert (changed[image[..., 0] > 200] == 1).mean() > 0.97
+    assert (changed[image[..., 0] > 200] == 7).mean() > 0.97
 
 
 def test_the_elastic_field_moves_pixels_where_it_says() -> None:

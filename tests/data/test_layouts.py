@@ -41,9 +41,7 @@ def test_folder_with_every_mask_ending(tmp_path: Path, ending: str) -> None:
     assert data.notes == ("images/ and masks/: 4 images with masks",)
 
 
-def test_paths_are_absolute_though_the_folder_was_not(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_paths_are_absolute_though_the_folder_was_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pairs(tmp_path / "set")
     monkeypatch.chdir(tmp_path)
     data = open_data("set")
@@ -129,17 +127,13 @@ def test_several_rows_an_image_are_said_or_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("word", "says"), [("trian", "trian"), ("", r"\(empty\)")])
 def test_a_slip_in_a_split_column_is_an_error(tmp_path: Path, word: str, says: str) -> None:
     table(pairs(tmp_path) / "labels.csv", "file,split", "a,train", f"b,{word}", "c,val", "d,test")
-    with pytest.raises(
-        DataError, match=rf"labels\.csv: column split.*1 rows hold {says}; understood are train"
-    ):
+    with pytest.raises(DataError, match=rf"labels\.csv: column split.*1 rows hold {says}; understood are train"):
         open_data(tmp_path)
 
 
 def test_a_column_that_is_missing_is_suggested(tmp_path: Path) -> None:
     table(pairs(tmp_path) / "labels.csv", "file,patients", "a,1", "b,2", "c,3", "d,4")
-    with pytest.raises(
-        DataError, match=r"no column 'patient'; it has file, patients\. Did you mean patients\?"
-    ):
+    with pytest.raises(DataError, match=r"no column 'patient'; it has file, patients\. Did you mean patients\?"):
         open_data(tmp_path, group="patient")
     (tmp_path / "labels.csv").unlink()
     with pytest.raises(DataError, match=r"no CSV beside the folders.*'patient'"):
@@ -187,9 +181,7 @@ def test_empty_folders_and_one_image(tmp_path: Path) -> None:
 def test_unknown_layouts_say_what_is_understood(tmp_path: Path) -> None:
     put(tmp_path, ["pictures/a.png"])
     table(tmp_path / "labels.csv", "image,mask")
-    with pytest.raises(
-        DataError, match=r"it holds labels\.csv, pictures/\..*images/ and masks/.*labels\.csv"
-    ):
+    with pytest.raises(DataError, match=r"it holds labels\.csv, pictures/\..*images/ and masks/.*labels\.csv"):
         open_data(tmp_path)
     with pytest.raises(DataError, match="no such folder or file"):
         open_data(tmp_path / "nowhere")
@@ -247,9 +239,7 @@ def test_isic_folders_that_do_not_go_together(tmp_path: Path) -> None:
 
 def test_csv_with_recognised_columns(tmp_path: Path) -> None:
     pairs(tmp_path / "files")
-    lines = [
-        f"files/images/{s}.jpg,files/masks/{s}.png,{n},train" for s, n in zip("abcd", "0011", strict=True)
-    ]
+    lines = [f"files/images/{s}.jpg,files/masks/{s}.png,{n},train" for s, n in zip("abcd", "0011", strict=True)]
     data = open_data(table(tmp_path / "list.csv", "image,mask,patient_id,split", *lines))
     assert data.table["id"].tolist() == list("abcd") and data.name == "list"
     assert data.table["group"].tolist() == list("0011")

@@ -82,9 +82,7 @@ def test_bad_options_are_refused(option: dict[str, str], says: str) -> None:
 def test_a_value_nobody_mapped_names_file_and_values() -> None:
     classes = MaskClasses.infer({0, 255}, FILES)
     mask = np.array([[0, 255, 128, 7]], np.uint8)
-    with pytest.raises(
-        DataError, match=r"m3\.png.*values 7, 128 .*0 = background, 255 = foreground"
-    ) as error:
+    with pytest.raises(DataError, match=r"m3\.png.*values 7, 128 .*0 = background, 255 = foreground") as error:
         classes.encode(mask, "masks/m3.png")
     assert "--mask-values 0=background,255=foreground,7=foreground" in str(error.value)
 

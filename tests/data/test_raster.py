@@ -26,9 +26,7 @@ def saved(path: Path, pixels: np.ndarray, mode: str | None = None, **options: ob
 
 def turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
     """Pillow's own 8-bit answer, as an index map, applied to any array."""
-    index = Image.fromarray(
-        np.arange(pixels.shape[0] * pixels.shape[1], dtype=np.uint8).reshape(pixels.shape[:2])
-    )
+    index = Image.fromarray(np.arange(pixels.shape[0] * pixels.shape[1], dtype=np.uint8).reshape(pixels.shape[:2]))
     index.getexif()[274] = orientation
     order = np.asarray(ImageOps.exif_transpose(index)).astype(int)
     return pixels.reshape(-1, *pixels.shape[2:])[order]

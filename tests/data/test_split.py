@@ -16,9 +16,7 @@ from medgraft.data.split import apply_split_file, assign_splits, save_split
 from medgraft.errors import DataError
 
 FILE = str(Path(__file__))  # any file that exists stands for image and mask
-RATIOS = st.sampled_from(
-    [(0.7, 0.15, 0.15), (0.6, 0.2, 0.2), (0.8, 0.2, 0.0), (0.5, 0.0, 0.5), (1.0, 0.0, 0.0)]
-)
+RATIOS = st.sampled_from([(0.7, 0.15, 0.15), (0.6, 0.2, 0.2), (0.8, 0.2, 0.0), (0.5, 0.0, 0.5), (1.0, 0.0, 0.0)])
 
 
 def manifest(count: int, **columns: Sequence[object]) -> Manifest:
@@ -123,9 +121,7 @@ def test_missing_val_and_test_are_taken_and_a_missing_train_is_refused() -> None
 
 
 def test_a_ratio_of_0_takes_nothing_from_the_datas_train() -> None:
-    done = assign_splits(
-        manifest(4, split=["train", "train", "train", "test"]), fractions(4), (0.8, 0.0, 0.2)
-    )
+    done = assign_splits(manifest(4, split=["train", "train", "train", "test"]), fractions(4), (0.8, 0.0, 0.2))
     assert done.split_counts() == {"train": 3, "val": 0, "test": 1}
 
 
@@ -175,9 +171,7 @@ def test_saving_without_a_split_is_refused(tmp_path: Path) -> None:
         ([""], None, "cannot be read as a split file"),
     ],
 )
-def test_bad_split_files_are_refused(
-    tmp_path: Path, lines: list[str], groups: list[str] | None, says: str
-) -> None:
+def test_bad_split_files_are_refused(tmp_path: Path, lines: list[str], groups: list[str] | None, says: str) -> None:
     path = tmp_path / "own.csv"
     path.write_text("\n".join(lines))
     data = manifest(3, group=groups) if groups else manifest(3)

@@ -33,10 +33,7 @@ def test_two_runs_by_hand():
 
 
 def test_images_are_matched_by_id_whatever_their_order():
-    assert (
-        compare({"a": FIRST, "b": SECOND.iloc[::-1]}).differences
-        == compare({"a": FIRST, "b": SECOND}).differences
-    )
+    assert compare({"a": FIRST, "b": SECOND.iloc[::-1]}).differences == compare({"a": FIRST, "b": SECOND}).differences
 
 
 def test_images_that_are_not_common_are_left_out_and_said():

@@ -55,7 +55,7 @@ def _history(epochs: int, strategy: str) -> list[dict[str, Any]]:
                 "epoch": e, "seconds": 2.1, "stage": stage, "lr": {"decoder": 1e-3, "blocks.6": 0.0},
                 "train": {"loss": loss, "dice": 1 - loss},
                 "val": {"loss": loss + 0.03, "dice": 0.97 - loss - 0.02 * (e % 3)},
-                "time": {"data": 0.2, "encoder": 0.9, "rest": 1.0},
+                "time": {"data": 0.2, "encoder": 0.9, "learning": 1.0},
             }
         )  # fmt: skip
     return rows

@@ -48,7 +48,7 @@ def _same(a, b):
     return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
 
 
-class _Killed(Exception):
+class _KilledError(Exception):
     pass
 
 
@@ -60,7 +60,7 @@ class _KillAt(Observer):
 
     def step(self, epoch, epochs, step, steps, loss):
         if (epoch, step) == self.when:
-            raise _Killed
+            raise _KilledError
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_a_broken_run_resumed_equals_an_unbroken_one(prepared, tmp_path, engine,
     whole = _trainer(prepared, tmp_path / "whole", recipe, choices)
     history = whole.fit()
     broken = _trainer(prepared, tmp_path / "broken", recipe, choices, _KillAt(4, 2))
-    with pytest.raises(_Killed):
+    with pytest.raises(_KilledError):
         broken.fit()
     resumed = _trainer(prepared, tmp_path / "broken", recipe, choices)
     again = resumed.fit(resume=True)
@@ -104,7 +104,9 @@ def test_history_has_a_line_an_epoch_with_the_optimisers_rates(prepared, tmp_pat
 
 
 def test_training_lowers_the_loss(prepared, tmp_path):
-    recipe = Recipe.make(size=32, epochs=20, batch_size=4, lr=0.01, augment="none", loss="dice", strategy="scratch", patience=0)
+    recipe = Recipe.make(
+        size=32, epochs=20, batch_size=4, lr=0.01, augment="none", loss="dice", strategy="scratch", patience=0
+    )
     spec = ModelSpec(model="unet", widths=(8, 16, 32), mean=(0.4,) * 3, std=(0.2,) * 3)
     history = _trainer(prepared, tmp_path / "run", recipe, spec=spec).fit()
     assert history[-1]["train"]["loss"] < 0.7 * history[0]["train"]["loss"]
@@ -134,7 +136,7 @@ def test_patience_stops_and_the_best_epoch_is_kept(prepared, tmp_path, monkeypat
 
 
 def test_without_validation_images_the_last_weights_are_kept(prepared, tmp_path):
-    store, rows = prepared
+    _, rows = prepared
     recipe = Recipe.make(size=32, epochs=2, batch_size=8)
     trainer = _trainer(prepared, tmp_path / "run", recipe, rows={"train": rows["train"], "val": np.array([], int)})
     history = trainer.fit()
@@ -146,7 +148,7 @@ def test_without_validation_images_the_last_weights_are_kept(prepared, tmp_path)
 
 def test_accumulated_halves_step_like_the_whole_batch(prepared, tmp_path):
     """BatchNorm in eval mode couples no images, so two half batches give the gradient of the whole one."""
-    store, rows = prepared
+    _, rows = prepared
     found = []
     for batch_size, accumulate in ((4, 1), (2, 2)):
         recipe = Recipe.make(size=32, epochs=1, batch_size=batch_size, accumulate=accumulate, augment="none",

@@ -32,7 +32,5 @@ def test_agrees_with_the_evaluation(classes):
     masks[0] = 0
     predicted = (logits[:, 0] >= 0).int() if classes == 1 else logits.argmax(1)
     names = ("background", *(f"class{i}" for i in range(1, max(2, classes))))
-    expected = [
-        segmentation_row(p.numpy(), m.numpy(), names)["dice"] for p, m in zip(predicted, masks, strict=True)
-    ]
+    expected = [segmentation_row(p.numpy(), m.numpy(), names)["dice"] for p, m in zip(predicted, masks, strict=True)]
     assert batch_dice(logits, masks).tolist() == pytest.approx(expected, abs=1e-6)

@@ -1,5 +1,7 @@
 """Strategies: worked rates, and what really happens to parameters and buffers."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 from hypothesis import given
@@ -58,7 +60,7 @@ def test_stage_prefix_and_rates_agree(count, epoch, every, name):
     rates, prefix = strategy.rates(count, epoch), strategy.prefix(count, epoch)
     assert all(rate == 0 for rate in rates[:prefix])
     assert prefix == count or rates[prefix] > 0
-    assert all(a <= b for a, b in zip(rates, rates[1:], strict=False)), "deeper blocks never learn slower"
+    assert all(a <= b for a, b in pairwise(rates)), "deeper blocks never learn slower"
     if rates == strategy.rates(count, epoch + 1):
         assert strategy.stage(count, epoch) == strategy.stage(count, epoch + 1)
 
@@ -142,7 +144,10 @@ def test_gradual_moves_on_in_an_existing_optimiser(tiny):
     optimiser = torch.optim.AdamW(groups)
     assert {g["part"] for g in optimiser.param_groups if g["lr"] > 0} == {"decoder"}
     strategy.on_epoch(tiny, optimiser.param_groups, epoch=1)
-    assert {g["part"] for g in optimiser.param_groups if g["lr"] > 0} == {"decoder", "encoder " + tiny.encoder.block_names[-1]}
+    assert {g["part"] for g in optimiser.param_groups if g["lr"] > 0} == {
+        "decoder",
+        "encoder " + tiny.encoder.block_names[-1],
+    }
     assert all(p.requires_grad for p in tiny.encoder.blocks[-1].parameters())
     assert not any(p.requires_grad for p in tiny.encoder.blocks[-2].parameters())
 

@@ -9,10 +9,12 @@ from pathlib import Path
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The data, if not the generated one, and how long to train."""
-    parser.add_argument("data", type=Path, nargs="?", metavar="DIR", help="your folder or CSV (default: generated images)")
+    parser.add_argument(
+        "data", type=Path, nargs="?", metavar="DIR", help="your folder or CSV (default: generated images)"
+    )
     parser.add_argument("--out", type=Path, default=Path("demo"), metavar="DIR", help="where all goes (default: demo)")
     parser.add_argument("--size", type=int, metavar="N", help="working size in pixels (default: 64)")
-    parser.add_argument("--epochs", type=int, metavar="N", help="epochs of each training (default: 6)")
+    parser.add_argument("--epochs", type=int, metavar="N", help="epochs of each training (default: 8)")
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -5,32 +5,45 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 from medgraft.cli.options import add_recipe_options, chosen_options
-from medgraft.recipe import Recipe
+
+DESCRIPTION = """Train a model on images and their masks, evaluate it, write a report.
+
+DATA is a folder with images/ and masks/ (a mask has its image's name, or that
+followed by _mask or _segmentation), the unpacked folders of an ISIC challenge,
+or a CSV that names image and mask files. No option is needed to begin with.
+"""
 
 EXAMPLES = """examples:
-  medgraft fit lesions/ --strategy frozen --size 128     the encoder fixed, only the decoder learns: minutes on a laptop
-  medgraft fit lesions/ --strategy full --epochs 25      everything learns, the encoder at lower rates
-  medgraft fit table.csv --image-column file --mask-column outline --group patient
-  medgraft fit lesions/ --dry-run                        show the complete recipe and the model, train nothing
-  medgraft fit lesions/ --out runs/first --resume        go on with a run that was stopped or killed
-
-the data: a folder with images/ and masks/, the folders of an ISIC challenge, or a CSV that names image and mask files.
+  the encoder fixed, only the decoder learns (minutes on a laptop)
+    medgraft fit lesions/ --strategy frozen --size 128
+  everything learns, the encoder at lower rates
+    medgraft fit lesions/ --strategy full --epochs 25
+  a table, with all images of a patient in one split
+    medgraft fit table.csv --image-column file --mask-column outline --group patient
+  show the complete recipe and the model, train nothing; keep it and use it
+    medgraft fit lesions/ --dry-run > recipe.yaml
+    medgraft fit lesions/ --recipe recipe.yaml --lr 0.001
+  go on with a run that was stopped or killed
+    medgraft fit lesions/ --out runs/first --resume
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The data, what to do with the run, and every option of a recipe."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.epilog = EXAMPLES
+    parser.description, parser.epilog = DESCRIPTION, EXAMPLES
     parser.usage = "medgraft fit DATA [options]"
     parser.add_argument("data", type=Path, metavar="DATA", help="a folder or a CSV")
     parser.add_argument("--out", type=Path, metavar="DIR", help="the run's folder (default: runs/DATA-STRATEGY-SIZE)")
     parser.add_argument("--resume", action="store_true", help="go on with the run in that folder, to the same result")
     parser.add_argument("--recipe", type=Path, metavar="FILE", help="start from a YAML recipe; options below change it")
-    parser.add_argument("--dry-run", action="store_true", help="print the complete recipe and the model, train nothing")
-    parser.add_argument("--json", action="store_true", help="print the scores as JSON")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="print the complete recipe (YAML) and the model, train nothing"
+    )
+    parser.add_argument("--json", action="store_true", help="print the scores as JSON, all else to standard error")
     add_recipe_options(parser)
 
 
@@ -38,8 +51,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Train, or show what would be trained."""
     options = chosen_options(arguments)
     if arguments.dry_run:
-        recipe = Recipe.load(arguments.recipe, **options) if arguments.recipe else Recipe.make(**options)
-        _show(arguments.data, recipe)
+        _show(arguments.data, arguments.recipe, options)
         return
     from medgraft.pipeline import fit
     from medgraft.progress import Terminal
@@ -56,14 +68,22 @@ def run(arguments: argparse.Namespace) -> None:
         print((run.folder / "scores.json").read_text(), end="")
 
 
-def _show(data: Path, recipe: Recipe) -> None:
-    from medgraft.pipeline import assemble, open_for
-    from medgraft.pipeline.plan import output_channels, summary_table
+def _show(data: Path, recipe_file: Path | None, options: dict[str, Any]) -> None:
+    """Print the recipe as YAML and all else as its comments, so that what is printed is a recipe file."""
+    from medgraft.data import apply_split_file
+    from medgraft.pipeline import open_for
+    from medgraft.pipeline.folders import settle
+    from medgraft.pipeline.plan import rehearse, summary_table
 
+    recipe = settle(recipe_file, options)
     manifest = open_for(data, recipe)
-    neutral = ((0.5,) * recipe.channels, (0.25,) * recipe.channels)
-    assembled = assemble(recipe, output_channels(recipe), *neutral)
-    print(f"# {manifest.name}: {len(manifest)} images with masks", *(f"# {note}" for note in manifest.notes), sep="\n")
-    print(recipe.to_yaml())
-    print("\n".join(assembled.sentences()))
-    print(summary_table(assembled))
+    if recipe.split_file is not None:
+        manifest = apply_split_file(manifest, recipe.split_file)
+    assembled = rehearse(recipe)
+    about = [f"{manifest.name}: {len(manifest)} images with masks", *manifest.notes]
+    model = [*assembled.sentences(), *summary_table(assembled).splitlines()]
+    print(_comments(about), recipe.to_yaml(), _comments(model), sep="\n")
+
+
+def _comments(lines: list[str]) -> str:
+    return "".join(f"# {line}\n" for line in lines)

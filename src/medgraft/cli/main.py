@@ -3,25 +3,43 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
 import os
 import sys
 import traceback
 from collections.abc import Sequence
-from typing import NoReturn
 
+from medgraft.cli.parser import CommandParser
 from medgraft.errors import MedgraftError
 from medgraft.version import __version__
 
 COMMANDS = {
     "demo": "train three models on a generated set (or on your folder) and compare them",
-    "fit": "train a model on a folder of images, evaluate it, write a report",
+    "fit": "train a model on a folder of images and masks, evaluate it, write a report",
     "compare": "compare runs on the same test images",
     "predict": "write masks and overlays for new images",
     "report": "write a run's report again",
 }
 
+EXAMPLES = """to begin:
+  medgraft demo                                see it work, on generated images
+  medgraft fit lesions/                        train on your folder: images/ and masks/
+  medgraft compare runs/first runs/second      which is better, and how surely
+  medgraft predict runs/first photos/          masks for new images
+
+medgraft COMMAND --help explains a command.
+exit codes: 0 done, 2 something you can mend, 1 our defect, 130 stopped by Ctrl-C.
+"""
+
 OK, OURS, YOURS, INTERRUPTED = 0, 1, 2, 130
+
+_MENDABLE = frozenset(
+    getattr(errno, name)
+    for name in ("ENOSPC", "EDQUOT", "EROFS", "EACCES", "EPERM", "EEXIST", "ENOTDIR", "EISDIR", "ENAMETOOLONG")
+    if hasattr(errno, name)
+)
+"""What a disk refuses for reasons of the user's: no space, no permission, a file where a folder should be."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,51 +48,64 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0: done. 2: something the user can mend, said in one message. 1: a defect of ours, with a traceback. 130:
     stopped by Ctrl-C.
     """
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    chosen = next((word for word in given if word in COMMANDS), None)
-    parser = _parser(chosen)
     try:
-        parsed = parser.parse_args(given)
-        if parsed.command is None:
-            parser.print_help()
-            return OK
-        importlib.import_module(f"medgraft.cli.{parsed.command}").run(parsed)
+        _run(list(sys.argv[1:] if arguments is None else arguments))
         sys.stdout.flush()
+    except SystemExit as leaving:
+        return leaving.code if isinstance(leaving.code, int) else OK
     except MedgraftError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return YOURS
+        return _say(f"error: {error}", YOURS)
     except KeyboardInterrupt:
-        print("stopped. What was trained so far is kept; add --resume to go on.", file=sys.stderr)
-        return INTERRUPTED
+        return _say("stopped; what was finished is kept.", INTERRUPTED)
     except BrokenPipeError:
         # The reader of a pipe has gone (medgraft ... | head); what is left to say has no one to hear it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return OK
+    except OSError as error:
+        if error.errno in _MENDABLE:
+            where = f"{error.filename}: " if error.filename else ""
+            return _say(f"error: {where}{error.strerror}; make room there, or name another place.", YOURS)
+        return _defect()
     except Exception:
-        traceback.print_exc()
-        print("error: this is a defect of medgraft; the lines above say where.", file=sys.stderr)
-        return OURS
+        return _defect()
     return OK
 
 
-class _Parser(argparse.ArgumentParser):
-    """Says a mistake in one line, without the page of usage before it."""
+def _run(given: list[str]) -> None:
+    chosen = next((word for word in given if word in COMMANDS), None)
+    parser, command = _parsers(chosen)
+    parsed, leftover = parser.parse_known_args(given)
+    if leftover:
+        command.refuse(leftover)
+    if parsed.command is None:
+        parser.print_help()
+    else:
+        importlib.import_module(f"medgraft.cli.{parsed.command}").run(parsed)
 
-    def error(self, message: str) -> NoReturn:
-        self.exit(YOURS, f"error: {message}. {self.prog} --help lists what there is.\n")
+
+def _say(message: str, code: int) -> int:
+    print(message, file=sys.stderr)
+    return code
 
 
-def _parser(chosen: str | None) -> argparse.ArgumentParser:
-    """The parser; only the chosen command's options are loaded, so that help comes at once."""
-    parser = _Parser(
+def _defect() -> int:
+    traceback.print_exc()
+    return _say("error: this is a defect of medgraft; the lines above say where.", OURS)
+
+
+def _parsers(chosen: str | None) -> tuple[CommandParser, CommandParser]:
+    """The whole parser and the chosen command's; only that one's options are loaded, so that help comes at once."""
+    parser = CommandParser(
         prog="medgraft",
         description="Transfer learning on medical images: train fast, compare honestly.",
-        epilog="medgraft COMMAND --help explains a command. Exit codes: 0 done, 2 something you can mend, 1 our defect.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"medgraft {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    command = parser
     for name, summary in COMMANDS.items():
-        command = commands.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
+        added = commands.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
         if name == chosen:
-            importlib.import_module(f"medgraft.cli.{name}").add_arguments(command)
-    return parser
+            importlib.import_module(f"medgraft.cli.{name}").add_arguments(added)
+            command = added
+    return parser, command

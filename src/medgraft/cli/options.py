@@ -32,7 +32,6 @@ def add_recipe_options(parser: argparse.ArgumentParser) -> None:
         option = field.alias or name
         if option == "augment":
             section.add_argument("--augment", metavar="POLICY", choices=list(POLICIES), help=_help(field, "dermoscopy"))
-            _add_augment_options(section)
             continue
         section.add_argument(
             f"--{option.replace('_', '-')}",
@@ -42,6 +41,7 @@ def add_recipe_options(parser: argparse.ArgumentParser) -> None:
             type=_type(field.annotation),
             help=_help(field, field.default),
         )
+    _add_augment_options(parser)
 
 
 def chosen_options(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -67,14 +67,15 @@ def _section(parser: argparse.ArgumentParser, title: str) -> argparse._ArgumentG
     return existing[0] if existing else parser.add_argument_group(title)
 
 
-def _add_augment_options(section: argparse._ArgumentGroup) -> None:
+def _add_augment_options(parser: argparse.ArgumentParser) -> None:
+    section = parser.add_argument_group("augmentation, change by change", "Each goes before the policy's own value.")
     for name, field in Augment.model_fields.items():
         section.add_argument(
             f"--augment.{name.replace('_', '-')}",
             dest=f"augment.{name}",
             metavar="NUMBER",
             type=float,
-            help=f"{field.description} (default: the policy's)",
+            help=field.description,
         )
 
 

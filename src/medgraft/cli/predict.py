@@ -9,11 +9,16 @@ from pathlib import Path
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The run, the images, where the masks go."""
-    parser.add_argument("run", type=Path, metavar="RUN", help="a run folder")
+    parser.add_argument("run", type=Path, metavar="RUN", help="the folder of a trained run")
     parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help="image files, or folders of them")
     parser.add_argument("--out", type=Path, default=Path("predictions"), metavar="DIR",
                         help="where NAME_mask.png and NAME_overlay.png go (default: predictions)")  # fmt: skip
-    parser.add_argument("--threshold", type=float, metavar="NUMBER", help="instead of the run's own")
+    parser.add_argument(
+        "--threshold",
+        type=float,
+        metavar="NUMBER",
+        help="probability from which a pixel is foreground (default: the run's own)",
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -32,9 +32,7 @@ class MaskClasses:
 
     def __post_init__(self) -> None:
         if not 2 <= len(self.names) <= 256 or len(set(self.names)) != len(self.names):
-            raise RecipeError(
-                f"mask values: between 2 and 256 different classes are wanted, got {self.names}."
-            )
+            raise RecipeError(f"mask values: between 2 and 256 different classes are wanted, got {self.names}.")
         if {index for _, _, index in self.ranges} != set(range(len(self.names))):
             raise RecipeError("mask values: every class needs at least one value.")
         ordered = sorted(self.ranges)
@@ -56,9 +54,7 @@ class MaskClasses:
         names = list(dict.fromkeys(mapping.values()))
         zero = [name for low, high, name in spans if low <= 0 <= high]
         if "background" not in names and not zero:
-            raise RecipeError(
-                "mask values: which is the background? Name one class background, or map the value 0."
-            )
+            raise RecipeError("mask values: which is the background? Name one class background, or map the value 0.")
         background = "background" if "background" in names else zero[0]
         names.sort(key=lambda name: name != background)
         return cls(tuple(names), tuple((low, high, names.index(name)) for low, high, name in spans))
@@ -97,9 +93,7 @@ class MaskClasses:
     def rule(self) -> str:
         """The rule in words, as ``0 = background, 255 = foreground``."""
         spans = (f"{low}-{high}" if low < high else str(low) for low, high, _ in self.ranges)
-        return ", ".join(
-            f"{span} = {self.names[i]}" for span, (_, _, i) in zip(spans, self.ranges, strict=True)
-        )
+        return ", ".join(f"{span} = {self.names[i]}" for span, (_, _, i) in zip(spans, self.ranges, strict=True))
 
     def encode(self, mask: npt.NDArray[Any], path: str | Path) -> npt.NDArray[np.uint8]:
         """Return class indices for the values of ``mask``, same shape; ``path`` is named in the DataError."""
@@ -145,8 +139,7 @@ class MaskClasses:
 
     def _option(self, strangers: list[int]) -> str:
         known = [
-            f"{low}-{high}={self.names[i]}" if low < high else f"{low}={self.names[i]}"
-            for low, high, i in self.ranges
+            f"{low}-{high}={self.names[i]}" if low < high else f"{low}={self.names[i]}" for low, high, i in self.ranges
         ]
         return ",".join([*known, *(f"{value}={self.names[-1]}" for value in strangers[:3])])
 
@@ -164,9 +157,5 @@ def _example(values: list[int]) -> str:
     if len(values) > 8:
         return "0-127=background,128-255=foreground"
     rest = [value for value in values if value != 0]
-    names = (
-        [f"{v}=foreground" for v in rest]
-        if len(rest) == 1
-        else [f"{v}=class{i}" for i, v in enumerate(rest, 1)]
-    )
+    names = [f"{v}=foreground" for v in rest] if len(rest) == 1 else [f"{v}=class{i}" for i, v in enumerate(rest, 1)]
     return ",".join(["0=background", *names])

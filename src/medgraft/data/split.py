@@ -78,9 +78,7 @@ def apply_split_file(manifest: Manifest, path: str | Path) -> Manifest:
     unknown = sorted(set(saved["id"]) - set(ids))
     missing = sorted(set(ids) - set(saved["id"]))
     if unknown or missing:
-        parts = (
-            [f"it names {len(unknown)} images that the data lacks ({listing(unknown)})"] if unknown else []
-        )
+        parts = [f"it names {len(unknown)} images that the data lacks ({listing(unknown)})"] if unknown else []
         parts += [f"it leaves out {len(missing)} images of the data ({listing(missing)})"] if missing else []
         raise DataError(
             f"{path}: the split file does not fit {manifest.root}: {' and '.join(parts)}. "
@@ -99,6 +97,8 @@ def _read_split(path: Path) -> pd.DataFrame:
     try:
         text = path.read_text(encoding="utf-8-sig")
         saved = pd.read_csv(StringIO(text), dtype=str, keep_default_na=False)
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such split file.") from None
     except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise DataError(f"{path}: cannot be read as a split file ({error}).") from None
     if not {"id", "split"} <= set(saved.columns):
@@ -123,9 +123,7 @@ def _refuse_torn_groups(groups: pd.Series, splits: pd.Series, path: str | Path) 
         )
 
 
-def _complete(
-    manifest: Manifest, foreground: npt.NDArray[np.float64], ratios: Sequence[float], seed: int
-) -> Manifest:
+def _complete(manifest: Manifest, foreground: npt.NDArray[np.float64], ratios: Sequence[float], seed: int) -> Manifest:
     """Take the splits that the data's own lack out of its train."""
     counts = manifest.split_counts()
     shares = dict(zip(SPLITS, ratios, strict=True))
@@ -169,9 +167,7 @@ def _deal(units: pd.DataFrame, shares: dict[str, float], seed: int, root: Path) 
     _fill_empty(chosen, sizes[order], len(wanted))
     names = list(wanted)
     pairs = {
-        image: names[split]
-        for unit, split in zip(order, chosen, strict=True)
-        for image in units["ids"].iloc[unit]
+        image: names[split] for unit, split in zip(order, chosen, strict=True) for image in units["ids"].iloc[unit]
     }
     return pd.Series(pairs, dtype=object)
 

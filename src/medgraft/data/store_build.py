@@ -143,7 +143,8 @@ def _decode(arrays: _Arrays, row: int, image_file: Path, mask_file: Path, layout
     if mask.shape != (height, width):
         raise DataError(
             f"{image_file} is {width} x {height} pixels and its mask {mask_file} is {mask.shape[1]} x "
-            f"{mask.shape[0]}; a mask must have its image's size"
+            f"{mask.shape[0]}; a mask must have its image's size, so draw "
+            "it anew or take the pair out"
         )
     arrays.images[row] = _at_depth(resize_image(image, layout.size), arrays.images.dtype)
     arrays.sizes[row] = height, width

@@ -41,9 +41,7 @@ class Comparison:
 
     def values(self, metric: str) -> pd.DataFrame:
         """Return the metric, a row an image (indexed by id) and a column a run."""
-        return pd.DataFrame(
-            {name: rows[metric].to_numpy() for name, rows in self.rows.items()}, index=self.ids
-        )
+        return pd.DataFrame({name: rows[metric].to_numpy() for name, rows in self.rows.items()}, index=self.ids)
 
 
 def compare(

@@ -45,9 +45,7 @@ def evaluate(run: Run, manifest: Manifest, store: PixelStore, observer: Observer
     return scores
 
 
-def _score(
-    run: Run, manifest: Manifest, store: PixelStore, probability: Array, position: int
-) -> dict[str, Any]:
+def _score(run: Run, manifest: Manifest, store: PixelStore, probability: Array, position: int) -> dict[str, Any]:
     """One row, and for a test image the predicted mask as a file."""
     entry = manifest.table.iloc[position]
     height, width = (int(side) for side in store.sizes[position])

@@ -149,9 +149,7 @@ def scores_table(table: pd.DataFrame, samples: int = 2000, level: float = 0.95, 
         )
     found = [str(split) for split in table["split"].dropna().unique()]
     splits = [split for split in SPLIT_ORDER if split in found] + sorted(set(found) - set(SPLIT_ORDER))
-    return Scores(
-        {split: _summary(table[table["split"] == split], metrics, samples, level, seed) for split in splits}
-    )
+    return Scores({split: _summary(table[table["split"] == split], metrics, samples, level, seed) for split in splits})
 
 
 def group_column(table: pd.DataFrame) -> NDArray[Any] | None:
@@ -159,9 +157,7 @@ def group_column(table: pd.DataFrame) -> NDArray[Any] | None:
     return table["group"].to_numpy() if "group" in table.columns else None
 
 
-def _summary(
-    rows: pd.DataFrame, metrics: Sequence[str], samples: int, level: float, seed: int
-) -> dict[str, Interval]:
+def _summary(rows: pd.DataFrame, metrics: Sequence[str], samples: int, level: float, seed: int) -> dict[str, Interval]:
     groups = group_column(rows)
     return {m: bootstrap_mean(rows[m].to_numpy(), groups, samples, level, seed) for m in metrics}
 

@@ -97,13 +97,9 @@ def _check(prediction: NDArray[np.integer], truth: NDArray[np.integer], classes:
     if classes < 2:
         raise ValueError(f"names: a background and at least one class are wanted (got {classes})")
     if prediction.shape != truth.shape or prediction.ndim != 2 or not prediction.size:
-        raise ValueError(
-            f"two masks [H, W] of one size are wanted (got {prediction.shape} and {truth.shape})"
-        )
+        raise ValueError(f"two masks [H, W] of one size are wanted (got {prediction.shape} and {truth.shape})")
     for what, mask in (("prediction", prediction), ("truth", truth)):
         if mask.dtype.kind not in "biu":
             raise ValueError(f"{what}: integer classes are wanted (got {mask.dtype})")
         if mask.min() < 0 or mask.max() >= classes:
-            raise ValueError(
-                f"{what}: classes 0 to {classes - 1} are wanted (got {mask.min()} to {mask.max()})"
-            )
+            raise ValueError(f"{what}: classes 0 to {classes - 1} are wanted (got {mask.min()} to {mask.max()})")

@@ -80,6 +80,4 @@ class SegmentationLoss(nn.Module, ABC):
         if target.device.type == "cpu" and target.numel():
             low, high = int(target.min()), int(target.max())
             if low < 0 or high >= max(channels, 2):
-                raise ValueError(
-                    f"target: classes 0 to {max(channels, 2) - 1} are wanted (got {low} to {high})"
-                )
+                raise ValueError(f"target: classes 0 to {max(channels, 2) - 1} are wanted (got {low} to {high})")

@@ -31,9 +31,7 @@ class Combo(SegmentationLoss):
         If a value is out of range.
     """
 
-    def __init__(
-        self, mode: Mode = "binary", alpha: float = 0.5, smooth: float = 1.0, per: Per = "image"
-    ) -> None:
+    def __init__(self, mode: Mode = "binary", alpha: float = 0.5, smooth: float = 1.0, per: Per = "image") -> None:
         super().__init__(mode)
         if not 0 <= alpha <= 1:
             raise RecipeError(f"combo loss alpha: a number from 0 to 1 is wanted (got {alpha}).")

@@ -82,9 +82,7 @@ class OverlapLoss(SegmentationLoss):
         sums = overlap(logits, target)
         if self.per == "image":
             return sums
-        shared, predicted, true = (
-            each.sum(0, keepdim=True) for each in (sums.shared, sums.predicted, sums.true)
-        )
+        shared, predicted, true = (each.sum(0, keepdim=True) for each in (sums.shared, sums.predicted, sums.true))
         return Overlap(shared, predicted, true, sums.pixels * logits.shape[0])
 
     def extra_repr(self) -> str:

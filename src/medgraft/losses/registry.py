@@ -46,9 +46,7 @@ def register(name: str) -> Callable[[LossClass], LossClass]:
             loss.__module__,
             loss.__qualname__,
         ):
-            raise RecipeError(
-                f"there is a loss {name!r} already ({known.__qualname__}); choose another name."
-            )
+            raise RecipeError(f"there is a loss {name!r} already ({known.__qualname__}); choose another name.")
         _LOSSES[name] = loss
         return loss
 

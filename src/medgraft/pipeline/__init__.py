@@ -2,7 +2,7 @@
 
 from medgraft.pipeline.assemble import Assembled, assemble
 from medgraft.pipeline.compare import compare_runs
-from medgraft.pipeline.fit import fit
+from medgraft.pipeline.fitting import fit
 from medgraft.pipeline.prepare import Prepared, open_for, prepare
 
 __all__ = ["Assembled", "Prepared", "assemble", "compare_runs", "fit", "open_for", "prepare"]

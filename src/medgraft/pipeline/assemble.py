@@ -20,7 +20,8 @@ class Assembled:
     Attributes
     ----------
     weights : where the encoder's weights came from; None where they are random, by strategy ``scratch`` alone.
-    summary : a row an encoder block and one for the rest.
+    summary : a row an encoder block and one for the rest, as the first epoch finds them.
+    learned : how many numbers learn in any epoch.
     """
 
     model: nn.Module
@@ -28,6 +29,7 @@ class Assembled:
     weights: Weights | None
     strategy: Strategy
     summary: list[PartSummary]
+    learned: int
 
     @property
     def parameters(self) -> int:
@@ -46,7 +48,7 @@ class Assembled:
             "weights": self.weights.record() if self.weights else None,
             "summary": [asdict(row) for row in self.summary],
             "parameters": self.parameters,
-            "trainable": self.trainable,
+            "trainable": self.learned,
         }
 
     def sentences(self) -> list[str]:
@@ -94,8 +96,10 @@ def assemble(recipe: Recipe, output_channels: int, mean: tuple[float, ...], std:
     ).completed(weights)
     model = build_model(spec, weights)
     strategy = Strategy.from_recipe(recipe)
-    strategy.apply(model, weight_decay=recipe.weight_decay)
-    return Assembled(model, spec, weights, strategy, summarise(model, strategy, recipe.size))
+    groups = strategy.apply(model, weight_decay=recipe.weight_decay)
+    learned = sum(parameter.numel() for group in groups for parameter in group["params"])
+    summary = summarise(model, strategy, recipe.size, recipe.channels)
+    return Assembled(model, spec, weights, strategy, summary, learned)
 
 
 def millions(count: int) -> str:

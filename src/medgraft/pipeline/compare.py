@@ -33,7 +33,7 @@ def compare_runs(
     """
     runs = [Run(folder) for folder in folders]
     names = _names(runs)
-    if len(set(run.folder.resolve() for run in runs)) != len(runs):
+    if len({run.folder.resolve() for run in runs}) != len(runs):
         raise RunError("a run is named twice; a comparison needs different runs.")
     comparison = compare({name: run.predictions for name, run in zip(names, runs, strict=True)})
     plain = as_plain(comparison, dict(zip(names, runs, strict=True)))

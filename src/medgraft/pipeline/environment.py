@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import platform
-import resource
 import sys
 from typing import Any
 
+import psutil
 import timm
 import torch
 from accelerate import Accelerator
@@ -32,5 +32,9 @@ def environment(accelerator: Accelerator) -> dict[str, Any]:
 
 def peak_rss_mb() -> float:
     """Largest resident memory of this process so far, in MB (10^6 bytes)."""
+    if sys.platform == "win32":
+        return round(psutil.Process().memory_info().peak_wset / 1e6, 1)
+    import resource
+
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return round(peak * (1 if sys.platform == "darwin" else 1024) / 1e6, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +20,23 @@ def default_folder(manifest: Manifest, recipe: Recipe) -> Path:
 
 
 def refuse_existing(folder: Path) -> None:
-    """Raise RunError where ``folder`` holds anything, before any long work is done for it."""
+    """Raise RunError where ``folder`` holds anything or cannot be made, before any long work is done for it."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise RunError(
             f"{folder} exists already. Choose another folder with --out, or add --resume to go on with that run."
         )
+    nearest = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+        raise RunError(
+            f"{folder} cannot be made: {nearest} is no folder that can be written to. Choose another with --out."
+        )
 
 
 def settle(recipe: Recipe | str | Path | None, options: dict[str, Any]) -> Recipe:
-    """The recipe that a caller asks for by a value or a file, and single options."""
+    """The recipe that a caller asks for by a value or a file (default: the defaults), changed by single options."""
     if isinstance(recipe, str | Path):
         return Recipe.load(recipe, **options)
-    return Recipe.make(recipe, **options)
+    return Recipe.make(recipe or Recipe(), **options)
 
 
 def reopen(

@@ -1,10 +1,16 @@
-"""What would be trained, without training: for ``--dry-run``."""
+"""What would be trained, without training: for ``--dry-run``, and to refuse a recipe before long work is done."""
 
 from __future__ import annotations
 
+import torch
+
+from medgraft import losses
 from medgraft.data import MaskClasses
-from medgraft.pipeline.assemble import Assembled
+from medgraft.errors import RecipeError
+from medgraft.pipeline.assemble import Assembled, assemble
 from medgraft.recipe import Recipe
+
+_REHEARSAL_SIZE = 64
 
 
 def output_channels(recipe: Recipe) -> int:
@@ -13,6 +19,34 @@ def output_channels(recipe: Recipe) -> int:
         return 1
     count = MaskClasses.from_option(recipe.mask_values).count
     return 1 if count == 2 else count
+
+
+def rehearse(recipe: Recipe) -> Assembled:
+    """Assemble the model that ``recipe`` asks for, with no data at hand.
+
+    Raises
+    ------
+    MedgraftError
+        For a loss, a device, a model, an encoder or weights that cannot be had or do not fit.
+    """
+    mode: losses.Mode = "binary" if output_channels(recipe) == 1 else "multiclass"
+    losses.create(recipe.loss, mode, recipe.loss_alpha, recipe.loss_gamma)
+    _require_device(recipe.device)
+    neutral = ((0.5,) * recipe.channels, (0.25,) * recipe.channels)
+    return assemble(recipe, output_channels(recipe), *neutral)
+
+
+def check_before_work(recipe: Recipe) -> None:
+    """Raise what :func:`rehearse` raises, before an image is decoded; on small images, as only errors matter."""
+    rehearse(recipe.model_copy(update={"size": _REHEARSAL_SIZE}))
+
+
+def _require_device(device: str) -> None:
+    there = {"auto": True, "cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not there[device]:
+        raise RecipeError(
+            f"device: torch {torch.__version__} finds no {device} device here; choose cpu, or auto for what there is."
+        )
 
 
 def summary_table(assembled: Assembled) -> str:
@@ -31,4 +65,6 @@ def summary_table(assembled: Assembled) -> str:
     total = ("total", "", f"{assembled.parameters:,}", f"{assembled.trainable:,}", "")
     lines = [head, *rows, total]
     widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines)
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
+    )

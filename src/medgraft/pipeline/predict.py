@@ -39,6 +39,8 @@ def predict_files(
         if not 0 < threshold < 1:
             raise DataError(f"--threshold: a probability between 0 and 1 is wanted, not {threshold}.")
         predictor = replace(predictor, threshold=threshold)
+    if Path(out).exists() and not Path(out).is_dir():
+        raise DataError(f"{out} is a file, and a folder is wanted there; choose another with --out.")
     written, failed = [], []
     for done, path in enumerate(images, start=1):
         try:
@@ -54,7 +56,8 @@ def predict_files(
         observer.working("predicting", done, len(images))
         written.append(mask)
     if failed:
-        raise DataError(f"{len(failed)} of {len(images)} images could not be read: {listing(failed)}")
+        listed = "\n  ".join(failed)
+        raise DataError(f"{len(failed)} of {len(images)} images could not be read, the others are done:\n  {listed}")
     return written
 
 

@@ -87,6 +87,9 @@ def prepare(manifest: Manifest, recipe: Recipe, observer: Observer, split_file: 
     ----------
     split_file : a split.csv to reuse; it goes before the data's own split and before the recipe's.
     """
+    split_file = split_file or recipe.split_file
+    if split_file is not None:
+        manifest = apply_split_file(manifest, split_file)
     store = PixelStore.open(
         manifest,
         recipe.size,
@@ -94,10 +97,7 @@ def prepare(manifest: Manifest, recipe: Recipe, observer: Observer, split_file: 
         mask_values=recipe.mask_values,
         progress=lambda done, total: observer.working("decoding images", done, total),
     )
-    split_file = split_file or recipe.split_file
-    if split_file is not None:
-        manifest = apply_split_file(manifest, split_file)
-    else:
+    if split_file is None:
         manifest = assign_splits(manifest, store.foreground, recipe.ratios, recipe.seed)
     rows = manifest.rows("train")
     if len(rows) < 2:
@@ -110,7 +110,7 @@ def prepare(manifest: Manifest, recipe: Recipe, observer: Observer, split_file: 
 
 def is_synthetic(manifest: Manifest) -> bool:
     """Whether the data says of itself that it was generated."""
-    return (Path(manifest.root) / "SYNTHETIC.txt").is_file()
+    return "source" in manifest.table and bool((manifest.table["source"].astype(str) == "SYNTHETIC").all())
 
 
 def describe_data(prepared: Prepared) -> str:
@@ -118,7 +118,7 @@ def describe_data(prepared: Prepared) -> str:
     manifest = prepared.manifest
     counts = ", ".join(f"{n} {split}" for split, n in manifest.split_counts().items())
     groups = f" · {manifest.table['group'].nunique()} groups" if manifest.has_groups else ""
-    notes = "".join(f" · {note}" for note in manifest.notes)
+    notes = "".join(f"\n  {note}" for note in manifest.notes)
     synthetic = "SYNTHETIC · " if prepared.describe()["synthetic"] else ""
     rule = prepared.store.classes.rule
     return f"{synthetic}{manifest.name}: {len(manifest)} images with masks ({rule}){groups} · {counts}{notes}"

@@ -22,9 +22,8 @@ _TIMES = {
 _TRAINING_TIMES = {
     "data": "of it waiting for data",
     "encoder": "of it in the fixed encoder",
-    "rest": "of it learning and validation",
     "learning": "of it learning",
-    "validation": "of it validation",
+    "validation": "of it scoring the validation images",
 }
 
 

@@ -1,6 +1,7 @@
 """The training loop and what it needs: schedule, probe, checkpoints."""
 
 from medgraft.training.checkpoint import Checkpoint
+from medgraft.training.device import accelerator_for
 from medgraft.training.loop import Trainer
 from medgraft.training.probe import Choices, choose
 from medgraft.training.schedule import warmup_cosine
@@ -10,6 +11,7 @@ __all__ = [
     "Checkpoint",
     "Choices",
     "Trainer",
+    "accelerator_for",
     "batch_dice",
     "choose",
     "warmup_cosine",

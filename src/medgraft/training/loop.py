@@ -23,7 +23,7 @@ from medgraft.recipe import Recipe
 from medgraft.training.checkpoint import Checkpoint
 from medgraft.training.probe import Choices
 from medgraft.training.schedule import warmup_cosine
-from medgraft.training.trainee import Learner, autocast, run_prefix
+from medgraft.training.trainee import LAYOUTS, Learner, autocast, run_prefix
 from medgraft.training.validation import batch_dice
 from medgraft.transfer import Engine, OnnxEngine, Strategy, TorchEngine, encoder_of
 
@@ -66,10 +66,11 @@ class Trainer:
         self.folder, self.accelerator, self.observer = folder, accelerator, observer
         self.checkpoint = Checkpoint(folder / "checkpoint")
         self.encoder = encoder_of(model)
-        layout = torch.channels_last if choices.memory_format == "channels_last" else torch.contiguous_format
-        model.to(device=accelerator.device, memory_format=layout)  # type: ignore[call-overload]
-        self.groups = strategy.apply(model, weight_decay=recipe.weight_decay)
-        self.optimiser = torch.optim.AdamW(self.groups, fused=accelerator.device.type in ("cpu", "cuda"))
+        model.to(accelerator.device)
+        model.to(memory_format=LAYOUTS[choices.memory_format])
+        groups = strategy.apply(model, weight_decay=recipe.weight_decay)
+        fused = accelerator.device.type in ("cpu", "cuda")
+        self.optimiser = torch.optim.AdamW([dict(group) for group in groups], fused=fused)
         self.scaler = torch.amp.GradScaler(accelerator.device.type, enabled=choices.precision == "fp16")
         self.average = _average(model, recipe.ema)
         self.loader = training_loader(
@@ -156,7 +157,7 @@ class Trainer:
         with waiting:
             logits = self.learner(inputs, (masks.shape[-2], masks.shape[-1]))
             loss = self.criterion(logits, masks)
-            self.scaler.scale(loss / share).backward()  # type: ignore[no-untyped-call]
+            self.scaler.scale(loss / share).backward()
         dice = batch_dice(logits.detach(), masks, self.recipe.threshold)
         return float(loss.detach()), float(dice.mean())
 
@@ -189,7 +190,7 @@ class Trainer:
                 logits = learner(inputs, (masks.shape[-2], masks.shape[-1]))
             losses += [float(self.criterion(logits, masks))] * len(images)
             dices += batch_dice(logits, masks, self.recipe.threshold).tolist()
-        # Each process moved its own BatchNorm statistics a little: all must follow one score, or patience would part them.
+        # Each process moved its own BatchNorm statistics: all must follow one score, or patience would part them.
         return self._from_main({"loss": float(np.mean(losses)), "dice": float(np.mean(dices))})
 
     def _from_main(self, scores: dict[str, float]) -> dict[str, float]:

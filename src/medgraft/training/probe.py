@@ -6,20 +6,21 @@ import copy
 import itertools
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from medgraft.recipe import Recipe
-from medgraft.training.trainee import Learner, autocast, run_prefix
-from medgraft.transfer import Engine, choose_engine
-from medgraft.transfer.prefix import median_seconds
+from medgraft.training.trainee import LAYOUTS, Learner, autocast, run_prefix
+from medgraft.transfer import Engine, choose_engine, encoder_of, median_seconds
 
 WORTH = 0.95
 """A choice other than plain float32 is taken where a step takes at most this share of plain float32's time."""
-PIXELS = 16 * 128 * 128
-"""Pixels of a batch above which the probe measures on fewer images."""
+NONE = "none"
+STEP_SECONDS = 0.25
+"""Where a step of the whole batch takes longer, the probe measures steps of fewer images, two at least."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Choices:
 
     Attributes
     ----------
-    engine : what runs the frozen prefix, ``torch`` where there is none.
+    engine : what runs the frozen prefix; ``none`` where there is none.
     precision, memory_format : of everything that PyTorch runs.
     milliseconds : what the probe measured, by candidate; empty where the recipe fixed everything.
     """
@@ -53,7 +54,8 @@ class Choices:
         step = f"step {self.precision} {self.memory_format}"
         plain = "step fp32 contiguous"
         ratio = f" (step {ms[plain] / ms[step]:.1f}x plain float32)" if step in ms and step != plain else ""
-        return f"prefix on {self.engine}{gain}, {self.precision}, {self.memory_format}{ratio}"
+        prefix = "no frozen prefix" if self.engine == NONE else f"prefix on {self.engine}{gain}"
+        return f"{prefix}, {self.precision}, {self.memory_format}{ratio}"
 
 
 def choose(
@@ -71,21 +73,21 @@ def choose(
     stop : how many leading encoder blocks are fixed in the first stage.
     images, masks : a training batch, float [B, C, H, W] in [0, 1] and classes [B, H, W], on the training device.
     """
-    fewer = max(2, min(len(images), PIXELS // (images.shape[-1] * images.shape[-2])))
-    images, masks = images[:fewer], masks[:fewer]
     engine: Engine | None = None
     figures: dict[str, float] = {}
     parity: dict[str, float] = {}
     refused: dict[str, str] = {}
-    if stop:
-        engine, found = choose_engine(model.encoder, stop, images, recipe.engine)  # type: ignore[arg-type]
+    encoder = encoder_of(model)
+    if stop and encoder is not None:
+        engine, found = choose_engine(encoder, stop, images, recipe.engine)
         figures |= {f"engine {name}": ms for name, ms in found.milliseconds.items()}
         parity, refused = found.parity, found.refused
     candidates = _candidates(recipe, images.device.type)
     if len(candidates) > 1:
-        figures |= _time_steps(model, stop, engine, candidates, images, masks, criterion)
+        with _Steps(model, stop, engine, images, masks, criterion) as steps:
+            figures |= _time_candidates(steps, candidates)
     best = _best(candidates, figures)
-    return Choices(engine.name if engine else "torch", *best, figures, parity, refused)
+    return Choices(engine.name if engine else NONE, *best, figures, parity, refused)
 
 
 def _candidates(recipe: Recipe, device: str) -> list[tuple[str, str]]:
@@ -104,38 +106,55 @@ def _best(candidates: list[tuple[str, str]], figures: dict[str, float]) -> tuple
     return fastest if time(fastest) <= WORTH * time(plain) else plain
 
 
-def _time_steps(
-    model: nn.Module,
-    stop: int,
-    engine: Engine | None,
-    candidates: list[tuple[str, str]],
-    images: Tensor,
-    masks: Tensor,
-    criterion: Callable[[Tensor, Tensor], Tensor],
-) -> dict[str, float]:
-    """Milliseconds of forward and backward for each candidate; weights, buffers, mode and layout are put back."""
-    before = copy.deepcopy(model.state_dict())
-    training = model.training
-    learner = Learner(model, stop)
-    model.train()
-    figures = {}
-    for precision, layout in candidates:
-        model.to(memory_format=getattr(torch, _torch_name(layout)))
+class _Steps:
+    """Forward and backward on a batch, under any precision and layout.
 
-        def step(precision: str = precision, layout: str = layout) -> None:
-            with autocast(images.device, precision):
-                logits = learner(run_prefix(engine, images, layout), (images.shape[-2], images.shape[-1]))
-            criterion(logits, masks).backward()  # type: ignore[no-untyped-call]
-            model.zero_grad(set_to_none=True)
-            if images.device.type == "cuda":
-                torch.cuda.synchronize()
+    Used as a context: weights, buffers, mode and layout are put back at its end.
+    """
 
-        figures[f"step {precision} {layout}"] = round(1000 * median_seconds(step), 2)
-    model.to(memory_format=torch.contiguous_format)
-    model.load_state_dict(before)
-    model.train(training)
-    return figures
+    def __init__(
+        self,
+        model: nn.Module,
+        stop: int,
+        engine: Engine | None,
+        images: Tensor,
+        masks: Tensor,
+        criterion: Callable[[Tensor, Tensor], Tensor],
+    ) -> None:
+        self.model, self.engine, self.criterion = model, engine, criterion
+        self.images, self.masks = images, masks
+        self.learner = Learner(model, stop)
+
+    def __enter__(self) -> _Steps:
+        self.before = copy.deepcopy(self.model.state_dict())
+        self.training = self.model.training
+        self.model.train()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.model.to(memory_format=torch.contiguous_format)
+        self.model.load_state_dict(self.before)
+        self.model.train(self.training)
+
+    def milliseconds(self, candidate: tuple[str, str], count: int) -> float:
+        """Median time of a step of ``count`` images."""
+        precision, layout = candidate
+        self.model.to(memory_format=LAYOUTS[layout])
+        return round(1000 * median_seconds(partial(self._step, precision, layout, count)), 2)
+
+    def _step(self, precision: str, layout: str, count: int) -> None:
+        images, masks = self.images[:count], self.masks[:count]
+        with autocast(images.device, precision):
+            logits = self.learner(run_prefix(self.engine, images, layout), (images.shape[-2], images.shape[-1]))
+        self.criterion(logits, masks).backward()
+        self.model.zero_grad(set_to_none=True)
+        if images.device.type == "cuda":
+            torch.cuda.synchronize()
 
 
-def _torch_name(layout: str) -> str:
-    return "channels_last" if layout == "channels_last" else "contiguous_format"
+def _time_candidates(steps: _Steps, candidates: list[tuple[str, str]]) -> dict[str, float]:
+    """Milliseconds of a step for each candidate, all on one number of images, small enough to be soon over."""
+    few, whole = min(2, len(steps.images)), len(steps.images)
+    an_image = steps.milliseconds(candidates[0], few) / few
+    count = max(few, min(whole, int(1000 * STEP_SECONDS / an_image)))
+    return {f"step {' '.join(candidate)}": steps.milliseconds(candidate, count) for candidate in candidates}

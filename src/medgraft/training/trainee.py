@@ -7,9 +7,11 @@ from contextlib import AbstractContextManager
 import torch
 from torch import Tensor, nn
 
+from medgraft.models import Segmenter
 from medgraft.transfer import Engine
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
 
 
 class Learner(nn.Module):
@@ -24,10 +26,9 @@ class Learner(nn.Module):
         self.model, self.stop = model, stop
 
     def forward(self, inputs: list[Tensor], size: tuple[int, int]) -> Tensor:
-        if self.stop == 0:
-            logits: Tensor = self.model(inputs[0])
-        else:
-            logits = self.model.forward_from(inputs, self.stop, size)  # type: ignore[operator]
+        if self.stop and isinstance(self.model, Segmenter):
+            return self.model.forward_from(inputs, self.stop, size)
+        logits: Tensor = self.model(inputs[0])
         return logits
 
 
@@ -38,8 +39,7 @@ def autocast(device: torch.device, precision: str) -> AbstractContextManager[obj
 
 def laid_out(images: Tensor, memory_format: str) -> Tensor:
     """A tensor [B, C, H, W] in the memory layout of that name."""
-    layout = torch.channels_last if memory_format == "channels_last" else torch.contiguous_format
-    return images.contiguous(memory_format=layout)
+    return images.contiguous(memory_format=LAYOUTS[memory_format])
 
 
 def run_prefix(engine: Engine | None, images: Tensor, memory_format: str) -> list[Tensor]:

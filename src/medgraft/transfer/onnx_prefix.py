@@ -36,6 +36,8 @@ class OnnxEngine:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
         options.log_severity_level = 3
+        # Its threads would otherwise spin after each call and take the cores from the decoder's backward pass.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self.session = onnxruntime.InferenceSession(
             _exported(encoder, stop, sample), options, providers=["CPUExecutionProvider"]
         )
@@ -81,7 +83,6 @@ def _export(encoder: Encoder, stop: int, sample: Tensor) -> bytes:
     modes = {module: module.training for module in encoder.modules()}
     # Two rows, so that the exporter does not take a batch of one for a constant.
     images = sample[:1].detach().cpu().float().contiguous().repeat(2, 1, 1, 1)
-    buffer = io.BytesIO()
     try:
         for module in modes:
             module.training = False
@@ -95,11 +96,11 @@ def _export(encoder: Encoder, stop: int, sample: Tensor) -> bytes:
                 verbose=False,
             )
             assert program is not None
-            program.save(buffer)
+            exported: bytes = program.model_proto.SerializeToString()
     finally:
         for module, mode in modes.items():
             module.training = mode
-    return buffer.getvalue()
+    return exported
 
 
 @contextlib.contextmanager

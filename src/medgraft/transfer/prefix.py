@@ -9,6 +9,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal, Protocol
 
 import torch
@@ -93,7 +94,7 @@ def choose_engine(
                 probe.refused[name] = f"differs from torch by {difference:.1e}, more than {PARITY:.0e}"
                 del candidates[name]
         for name, candidate in candidates.items():
-            probe.milliseconds[name] = round(1000 * median_seconds(lambda c=candidate: c(sample)), 2)
+            probe.milliseconds[name] = round(1000 * median_seconds(partial(candidate, sample)), 2)
     best = min(candidates, key=probe.milliseconds.__getitem__)
     return candidates[best], probe
 
@@ -121,6 +122,5 @@ def _evaluating(encoder: Encoder) -> Iterator[None]:
 
 def _difference(outputs: list[Tensor], expected: list[Tensor]) -> float:
     return max(
-        float((o - e).abs().max() / e.abs().max().clamp_min(1e-12))
-        for o, e in zip(outputs, expected, strict=True)
+        float((o - e).abs().max() / e.abs().max().clamp_min(1e-12)) for o, e in zip(outputs, expected, strict=True)
     )

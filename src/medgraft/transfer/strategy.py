@@ -46,7 +46,7 @@ class Strategy(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: StrategyName
-    lr: float = Field(1e-3, gt=0)
+    lr: float = Field(2e-3, gt=0)
     encoder_lr: float | None = Field(None, gt=0)
     decay: float = Field(0.8, gt=0, le=1)
     block_lrs: tuple[float, ...] | None = None
@@ -55,27 +55,27 @@ class Strategy(BaseModel):
     batch_norm: Literal["frozen", "train"] = "train"
 
     @classmethod
-    def frozen(cls, lr: float = 1e-3) -> Strategy:
+    def frozen(cls, lr: float = 2e-3) -> Strategy:
         """Feature extraction: the encoder is fixed, only the decoder learns."""
         return cls(name="frozen", lr=lr)
 
     @classmethod
-    def partial(cls, blocks: int, lr: float = 1e-3, **options: Any) -> Strategy:
+    def partial(cls, blocks: int, lr: float = 2e-3, **options: Any) -> Strategy:
         """The last ``blocks`` encoder blocks and the decoder learn."""
         return cls(name="partial", blocks=blocks, lr=lr, **options)
 
     @classmethod
-    def full(cls, lr: float = 1e-3, **options: Any) -> Strategy:
+    def full(cls, lr: float = 2e-3, **options: Any) -> Strategy:
         """Everything learns, the encoder at layer-wise rates."""
         return cls(name="full", lr=lr, **options)
 
     @classmethod
-    def gradual(cls, lr: float = 1e-3, every: int = 3, **options: Any) -> Strategy:
+    def gradual(cls, lr: float = 2e-3, every: int = 3, **options: Any) -> Strategy:
         """The decoder learns first, then one encoder block more every ``every`` epochs, from the deepest."""
         return cls(name="gradual", lr=lr, every=every, **options)
 
     @classmethod
-    def scratch(cls, lr: float = 1e-3) -> Strategy:
+    def scratch(cls, lr: float = 2e-3) -> Strategy:
         """Everything learns at one rate, from random weights."""
         return cls(name="scratch", lr=lr)
 
@@ -191,9 +191,7 @@ def rest_parameters(model: nn.Module) -> list[nn.Parameter]:
     return [p for p in model.parameters() if id(p) not in inside]
 
 
-def _groups(
-    part: str, parameters: Iterable[nn.Parameter], lr: float, weight_decay: float
-) -> list[ParamGroup]:
+def _groups(part: str, parameters: Iterable[nn.Parameter], lr: float, weight_decay: float) -> list[ParamGroup]:
     listed = list(parameters)
     by_decay = ((weight_decay, [p for p in listed if p.ndim > 1]), (0.0, [p for p in listed if p.ndim <= 1]))
     return [

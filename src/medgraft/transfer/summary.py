@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -30,8 +31,9 @@ class PartSummary:
     lr: float
 
 
-def summarise(model: nn.Module, strategy: Strategy, size: int, epoch: int = 0) -> list[PartSummary]:
-    """Return the parts of ``model`` under ``strategy`` in ``epoch``, for square images of ``size`` pixels.
+def summarise(model: nn.Module, strategy: Strategy, size: int, channels: int = 3, epoch: int = 0) -> list[PartSummary]:
+    """Return the parts of ``model`` under ``strategy`` in ``epoch``, for square images of ``size`` pixels and
+    ``channels`` channels.
 
     The strategy must have been applied to the model.
     """
@@ -39,7 +41,7 @@ def summarise(model: nn.Module, strategy: Strategy, size: int, epoch: int = 0) -
     blocks = list(encoder.blocks) if encoder is not None else []
     shapes: dict[int, tuple[int, ...]] = {}
 
-    def record(index: int):  # type: ignore[no-untyped-def]
+    def record(index: int) -> Callable[..., None]:
         def hook(_module: nn.Module, _inputs: object, output: Tensor) -> None:
             shapes[index] = tuple(output.shape[1:])
 
@@ -47,11 +49,11 @@ def summarise(model: nn.Module, strategy: Strategy, size: int, epoch: int = 0) -
 
     hooks = [block.register_forward_hook(record(i)) for i, block in enumerate(blocks)]
     training = model.training
-    parameter = next(model.parameters())
+    images = next(model.parameters()).new_zeros(1, channels, size, size)
     try:
         model.eval()
         with torch.no_grad():
-            out = model(torch.zeros(1, int(model.in_channels), size, size, device=parameter.device))  # type: ignore[arg-type]
+            out = model(images)
     finally:
         for hook in hooks:
             hook.remove()

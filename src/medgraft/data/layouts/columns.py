@@ -45,9 +45,7 @@ def read_table(path: Path) -> pd.DataFrame:
     try:
         text = path.read_text(encoding="utf-8-sig")
         separator = max(",;\t", key=text.partition("\n")[0].count)
-        lines = [
-            [value.strip() for value in line] for line in csv.reader(StringIO(text), delimiter=separator)
-        ]
+        lines = [[value.strip() for value in line] for line in csv.reader(StringIO(text), delimiter=separator)]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path}: cannot be read as a CSV file in UTF-8 ({error}).") from None
     header = lines[0] if lines else []
@@ -119,9 +117,7 @@ def _groups(values: pd.Series, ids: pd.Series) -> tuple[pd.Series, str]:
     return groups, f"{note}; {int(empty.sum())} images without one stand alone" if empty.any() else note
 
 
-def _find_split(
-    raw: pd.DataFrame, asked: str | None, where: Path
-) -> tuple[str | None, pd.Series | None, list[str]]:
+def _find_split(raw: pd.DataFrame, asked: str | None, where: Path) -> tuple[str | None, pd.Series | None, list[str]]:
     """The first column that holds splits: its name, its values in our words, and what to say about it."""
     notes: list[str] = []
     for known in SPLIT_NAMES:

@@ -49,9 +49,7 @@ def join_metadata(base: pd.DataFrame, root: Path, columns: Columns) -> tuple[pd.
     asked = columns.group or columns.split
     if best is None:
         if asked:
-            raise DataError(
-                f"{root}: there is no CSV beside the folders that could hold the column {asked!r}."
-            )
+            raise DataError(f"{root}: there is no CSV beside the folders that could hold the column {asked!r}.")
         return base, []
     hits, path, column, raw = best
     matched = raw[raw["_row"].notna()]
@@ -80,6 +78,4 @@ def _rows_of(base: pd.DataFrame, values: pd.Series) -> pd.Series:
 
 
 def _child(root: Path, name: str) -> Path | None:
-    return next(
-        (child for child in sorted(root.iterdir()) if child.name.lower() == name and child.is_dir()), None
-    )
+    return next((child for child in sorted(root.iterdir()) if child.name.lower() == name and child.is_dir()), None)

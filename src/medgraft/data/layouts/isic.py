@@ -40,9 +40,7 @@ def read(root: Path, columns: Columns) -> Manifest:
     images, masks = _folders(root, _IMAGES), _folders(root, _MASKS)
     years = {year for year, _ in images}
     if len(years) > 1:
-        raise DataError(
-            f"{root}: holds the challenges of {', '.join(sorted(years))}; give each its own folder."
-        )
+        raise DataError(f"{root}: holds the challenges of {', '.join(sorted(years))}; give each its own folder.")
     for key in images.keys() ^ masks.keys():
         have, lack = (images, "ground truth") if key in images else (masks, "images")
         raise DataError(f"{root}: {have[key].name} is there, but not the folder with its {lack}.")

@@ -32,9 +32,7 @@ def list_images(folder: Path) -> list[Path]:
     return found
 
 
-def match_masks(
-    images: Sequence[Path], masks: Sequence[Path], image_root: Path, mask_root: Path
-) -> pd.DataFrame:
+def match_masks(images: Sequence[Path], masks: Sequence[Path], image_root: Path, mask_root: Path) -> pd.DataFrame:
     """Return a table of ``image`` and ``target`` for files of the same name in the same place.
 
     A mask has its image's stem, or that followed by one of :data:`MASK_ENDINGS`. Raises DataError that lists
@@ -72,9 +70,7 @@ def _by_name(files: Sequence[Path], root: Path, what: str) -> dict[str, Path]:
         named[file.relative_to(root).with_suffix("").as_posix()].append(file)
     doubled = [" and ".join(f.name for f in group) for group in named.values() if len(group) > 1]
     if doubled:
-        raise DataError(
-            f"{root}: {what} that differ only in their ending: {listing(doubled)}; keep one of each."
-        )
+        raise DataError(f"{root}: {what} that differ only in their ending: {listing(doubled)}; keep one of each.")
     return {name: group[0] for name, group in named.items()}
 
 

@@ -58,9 +58,7 @@ def _refuse_blanks(raw: pd.DataFrame, image: str, mask: str, path: Path) -> None
     for column, what in ((image, "image"), (mask, "mask")):
         rows = [position + 2 for position in range(len(raw)) if raw[column].iloc[position] == ""]
         if rows:
-            raise DataError(
-                f"{path}: {len(rows)} rows have no {what} in column {column}: lines {listing(rows)}."
-            )
+            raise DataError(f"{path}: {len(rows)} rows have no {what} in column {column}: lines {listing(rows)}.")
 
 
 def _resolved(values: pd.Series, path: Path) -> list[str]:

@@ -8,8 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
-from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
 from torch import Tensor
 
@@ -21,12 +19,14 @@ from medgraft.files import replacing
 from medgraft.pipeline.assemble import Assembled, assemble
 from medgraft.pipeline.environment import environment, peak_rss_mb
 from medgraft.pipeline.folders import default_folder, refuse_existing, reopen, settle
+from medgraft.pipeline.plan import check_before_work
 from medgraft.pipeline.prepare import Prepared, describe_data, open_for, prepare
 from medgraft.progress import Observer, Terminal
 from medgraft.recipe import Recipe
 from medgraft.report import run_report
 from medgraft.run import Run
-from medgraft.training import Choices, Trainer, choose
+from medgraft.training import Choices, Trainer, accelerator_for, choose
+from medgraft.transfer import encoder_of
 
 Transform = Callable[..., Any]
 
@@ -78,7 +78,7 @@ def fit(
         else:
             run = None
         settled = run.recipe if run else settle(recipe, options)
-        _check_before_work(settled)
+        check_before_work(settled)
         manifest = open_for(data, settled)
         return _Fitting(manifest, settled, run, Path(out) if out else None, augmentation, observer).run_all()
     finally:
@@ -99,7 +99,7 @@ class _Fitting:
     ) -> None:
         self.manifest, self.recipe, self.augmentation = manifest, recipe, augmentation
         self.resumed = run
-        self.accelerator = Accelerator(cpu=recipe.device == "cpu")
+        self.accelerator = accelerator_for(recipe.device)
         self.main = bool(self.accelerator.is_main_process)
         self.observer = observer if self.main else Observer()
         self.folder = run.folder if run else out or default_folder(manifest, recipe)
@@ -117,7 +117,7 @@ class _Fitting:
         assembled = assemble(self.recipe, prepared.output_channels, prepared.mean, prepared.std)
         for sentence in assembled.sentences():
             self.observer.say(sentence)
-        mode = "binary" if prepared.output_channels == 1 else "multiclass"
+        mode: losses.Mode = "binary" if prepared.output_channels == 1 else "multiclass"
         recipe = self.recipe
         self.criterion = losses.create(recipe.loss, mode, recipe.loss_alpha, recipe.loss_gamma)
         run = self._start(prepared, assembled)
@@ -140,8 +140,13 @@ class _Fitting:
         split_file = known if known and known.is_file() else None
         prepared = prepare(self.manifest, self.recipe, self.observer, split_file)
         if self.resumed and (self.folder / "environment.json").is_file():
-            before = self.resumed.environment.get("data", {}).get("store")
-            if before != prepared.store.path.name:
+            before = self.resumed.environment
+            if before["processes"] != self.accelerator.num_processes:
+                raise RunError(
+                    f"{self.folder}: this run was begun with {before['processes']} processes and is resumed with "
+                    f"{self.accelerator.num_processes}; batches would differ. Start as many as before."
+                )
+            if before["data"]["store"] != prepared.store.path.name:
                 raise RunError(
                     f"{self.folder}: the data has changed since this run began, so it cannot be resumed. "
                     "Train again with another --out."
@@ -185,8 +190,8 @@ class _Fitting:
         batch = next(iter(loader))
         device = self.accelerator.device
         model = assembled.model.to(device)
-        count = len(model.encoder.blocks) if model.encoder is not None else 0
-        stop = assembled.strategy.prefix(count, 0)
+        encoder = encoder_of(model)
+        stop = assembled.strategy.prefix(len(encoder.blocks), 0) if encoder is not None else 0
         return choose(model, stop, recipe, scale(batch.images.to(device)), batch.masks.to(device), self.criterion)
 
     def _augmenter(self) -> Augmenter:
@@ -211,6 +216,11 @@ class _Fitting:
         except KeyboardInterrupt:
             if self.main:
                 self._keep_best(trainer)
+                kept = ", the best weights so far are kept" if trainer.epoch else ""
+                self.observer.say(
+                    f"stopped after {trainer.epoch} of {self.recipe.epochs} epochs{kept}; "
+                    f"go on with --out {self.folder} --resume"
+                )
             raise
         self.time["training"] = round(sum(line["seconds"] for line in trainer.history), 3)
         if self.main:
@@ -230,13 +240,5 @@ class _Fitting:
         for split, metrics in scores.items():
             if split == "test" or "test" not in scores:
                 dice, jaccard = metrics["dice"], metrics["jaccard"]
-                self.observer.say(
-                    f"{split}   Dice {dice.value:.3f} ({dice.low:.3f} to {dice.high:.3f}) · Jaccard {jaccard.value:.3f} "
-                    f"({jaccard.low:.3f} to {jaccard.high:.3f}) · n = {dice.n}"
-                )
+                self.observer.say(f"{split}   Dice {dice.brief()} · Jaccard {jaccard.brief()} · n = {dice.n}")
         self.observer.say(str(report))
-
-
-def _check_before_work(recipe: Recipe) -> None:
-    """Names that only a room can judge, judged before an image is decoded."""
-    losses.create(recipe.loss, "binary", recipe.loss_alpha, recipe.loss_gamma)
