@@ -2,6 +2,7 @@
 
 import os
 import stat
+from collections import namedtuple
 
 import pytest
 
@@ -56,3 +57,12 @@ def test_a_folder_in_the_way_is_kept(tmp_path):
     with pytest.raises(OSError):
         write_text(tmp_path / "a.txt", "")
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_full_disk_is_said_whatever_the_writer_makes_of_it(tmp_path, monkeypatch):
+    monkeypatch.setattr("shutil.disk_usage", lambda _: namedtuple("Usage", "free")(0))
+    with pytest.raises(OSError, match="No space left") as caught, replacing(tmp_path / "weights.bin") as temporary:
+        temporary.write_bytes(b"half of i")
+        raise RuntimeError("unexpected pos 64 vs 0")
+    assert caught.value.filename == str(tmp_path / "weights.bin")
+    assert list(tmp_path.iterdir()) == []

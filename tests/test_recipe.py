@@ -49,7 +49,7 @@ def test_options_change_a_base_and_leave_the_rest():
     changed = Recipe.make(base, lr=0.01, augment={"rotation": 5})
     assert (changed.size, changed.lr) == (64, 0.01)
     assert changed.augment == POLICIES["microscopy"].model_copy(update={"rotation": 5.0})
-    assert base.lr == 1e-3
+    assert base.lr == 2e-3
 
 
 def test_options_change_a_file(tmp_path):

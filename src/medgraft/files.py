@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+_FULL = 1 << 16
+"""Bytes below which a disk counts as full; a writer that failed leaves less than its buffer free."""
 
 
 @contextmanager
@@ -14,7 +19,8 @@ def replacing(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; on success it is flushed to disk and renamed onto ``path``.
 
     When the block raises, the temporary file is removed and ``path`` is left as it was. The temporary
-    name keeps the suffix of ``path``, because image writers choose their format by it.
+    name keeps the suffix of ``path``, because image writers choose their format by it. Raises OSError (ENOSPC)
+    that names ``path`` where the disk is full, whatever error the writer makes of that.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -26,6 +32,13 @@ def replacing(path: str | Path) -> Iterator[Path]:
         with temporary.open("rb+") as written:
             os.fsync(written.fileno())
         temporary.replace(path)
+    except Exception as error:
+        no_space = os.strerror(errno.ENOSPC)
+        full = no_space in str(error) or shutil.disk_usage(path.parent).free < _FULL
+        temporary.unlink(missing_ok=True)
+        if full:
+            raise OSError(errno.ENOSPC, no_space, str(path)) from error
+        raise
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise

@@ -180,5 +180,5 @@ def test_bad_split_files_are_refused(tmp_path: Path, lines: list[str], groups: l
 
 
 def test_missing_split_file(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"gone\.csv: cannot be read"):
+    with pytest.raises(DataError, match=r"gone\.csv: no such split file"):
         apply_split_file(manifest(3), tmp_path / "gone.csv")

@@ -168,7 +168,7 @@ def _build(
     except OSError as error:
         raise DataError(
             f"{path.parent}: the decoded images cannot be written there ({error.strerror or error}); they "
-            f"take {layout.total_bytes / 1e6:.0f} MB. Make room, or name another folder in MEDGRAFT_CACHE."
+            f"take {layout.total_bytes / 1e6:.1f} MB. Make room, or name another folder in MEDGRAFT_CACHE."
         ) from error
 
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from medgraft.recipe import Recipe
 from medgraft.training.trainee import LAYOUTS, Learner, autocast, run_prefix
-from medgraft.transfer import Engine, choose_engine, encoder_of, median_seconds
+from medgraft.transfer import Engine, choose_engine, encoder_of, least_milliseconds
 
 WORTH = 0.95
 """A choice other than plain float32 is taken where a step takes at most this share of plain float32's time."""
@@ -136,13 +136,9 @@ class _Steps:
         self.model.load_state_dict(self.before)
         self.model.train(self.training)
 
-    def milliseconds(self, candidate: tuple[str, str], count: int) -> float:
-        """Median time of a step of ``count`` images."""
-        precision, layout = candidate
+    def run(self, precision: str, layout: str, count: int) -> None:
+        """One step of the first ``count`` images."""
         self.model.to(memory_format=LAYOUTS[layout])
-        return round(1000 * median_seconds(partial(self._step, precision, layout, count)), 2)
-
-    def _step(self, precision: str, layout: str, count: int) -> None:
         images, masks = self.images[:count], self.masks[:count]
         with autocast(images.device, precision):
             logits = self.learner(run_prefix(self.engine, images, layout), (images.shape[-2], images.shape[-1]))
@@ -155,6 +151,6 @@ class _Steps:
 def _time_candidates(steps: _Steps, candidates: list[tuple[str, str]]) -> dict[str, float]:
     """Milliseconds of a step for each candidate, all on one number of images, small enough to be soon over."""
     few, whole = min(2, len(steps.images)), len(steps.images)
-    an_image = steps.milliseconds(candidates[0], few) / few
+    an_image = least_milliseconds({"plain": partial(steps.run, *candidates[0], few)}, rounds=1)["plain"] / few
     count = max(few, min(whole, int(1000 * STEP_SECONDS / an_image)))
-    return {f"step {' '.join(candidate)}": steps.milliseconds(candidate, count) for candidate in candidates}
+    return least_milliseconds({f"step {' '.join(each)}": partial(steps.run, *each, count) for each in candidates})

@@ -1,7 +1,7 @@
 """What is reused of a pretrained encoder, and how it adapts."""
 
 from medgraft.transfer.onnx_prefix import OnnxEngine
-from medgraft.transfer.prefix import Engine, Probe, TorchEngine, choose_engine, median_seconds
+from medgraft.transfer.prefix import Engine, Probe, TorchEngine, choose_engine, least_milliseconds
 from medgraft.transfer.strategy import ParamGroup, Strategy, encoder_of
 from medgraft.transfer.summary import PartSummary, summarise
 
@@ -15,6 +15,6 @@ __all__ = [
     "TorchEngine",
     "choose_engine",
     "encoder_of",
-    "median_seconds",
+    "least_milliseconds",
     "summarise",
 ]

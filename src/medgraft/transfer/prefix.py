@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal, Protocol
@@ -50,7 +50,7 @@ class Probe:
 
     Attributes
     ----------
-    milliseconds : time of a batch on each engine tried.
+    milliseconds : least time of a batch on each engine tried.
     parity : largest relative difference of each from eager float32 PyTorch.
     refused : why an engine was not taken, where it failed or missed the parity.
     """
@@ -93,21 +93,26 @@ def choose_engine(
             if not difference <= PARITY:
                 probe.refused[name] = f"differs from torch by {difference:.1e}, more than {PARITY:.0e}"
                 del candidates[name]
-        for name, candidate in candidates.items():
-            probe.milliseconds[name] = round(1000 * median_seconds(partial(candidate, sample)), 2)
+        calls = {name: partial(candidate, sample) for name, candidate in candidates.items()}
+        probe.milliseconds.update(least_milliseconds(calls))
     best = min(candidates, key=probe.milliseconds.__getitem__)
     return candidates[best], probe
 
 
-def median_seconds(call: Callable[[], object], repeats: int = 3) -> float:
-    """Median wall time of ``call`` over ``repeats``, after one call that is not counted."""
-    call()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - start)
-    return sorted(times)[repeats // 2]
+def least_milliseconds(calls: Mapping[str, Callable[[], object]], rounds: int = 3) -> dict[str, float]:
+    """Least wall time of each call over ``rounds``, after one round that is not counted.
+
+    The calls take turns, and the least time counts: what else the machine does then can slow a call, but not
+    favour one over another.
+    """
+    least = dict.fromkeys(calls, float("inf"))
+    for counted in range(-1, rounds):
+        for name, call in calls.items():
+            start = time.perf_counter()
+            call()
+            if counted >= 0:
+                least[name] = min(least[name], 1000 * (time.perf_counter() - start))
+    return {name: round(milliseconds, 2) for name, milliseconds in least.items()}
 
 
 @contextlib.contextmanager

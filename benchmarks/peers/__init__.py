@@ -1,0 +1,1 @@
+"""What Medgraft is measured against, each peer written out plainly."""
