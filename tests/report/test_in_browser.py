@@ -47,7 +47,8 @@ def test_light_and_dark_differ_and_text_stays_readable(browser, make_run, tmp_pa
         page = browser.new_page(color_scheme=scheme)
         page.goto(report.as_uri())
         rgb = page.evaluate(
-            "['color', 'backgroundColor'].map(key => getComputedStyle(document.body)[key].match(/[0-9.]+/g).map(Number))"
+            "['color', 'backgroundColor'].map("
+            "  key => getComputedStyle(document.body)[key].match(/[0-9.]+/g).map(Number))"
         )
         grounds[scheme] = rgb[1][:3]
         assert _contrast(rgb[0], rgb[1]) >= 4.5, scheme

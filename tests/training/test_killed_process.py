@@ -1,4 +1,4 @@
-"""A real process is killed in the middle of a real training; the resumed run ends with the same weights, bit for bit."""
+"""A real process is killed in the middle of a training; the resumed run ends with the same weights, bit for bit."""
 
 import os
 import signal
