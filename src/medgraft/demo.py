@@ -60,7 +60,7 @@ def demo(data: str | Path | None, out: str | Path, observer: Observer, **options
         observer.say(f"\n[{number}/{len(STAGES)}] {stage.title}")
         folder = out / stage.name
         recipe = Recipe.make(**(SETTINGS | options | stage.options))
-        fit(manifest, recipe, out=folder, resume=_begun(folder), observer=observer)
+        fit(manifest, recipe, out=folder, resume=_begun(folder, manifest), observer=observer)
         folders.append(folder)
     attribution = attribute({folder.name: Run(folder) for folder in folders})
     _, plain, page = compare_runs(folders, out / "comparison.html", attribution)
@@ -101,10 +101,14 @@ def _data(data: str | Path | None, out: Path, observer: Observer) -> Manifest:
     return open_data(folder)
 
 
-def _begun(folder: Path) -> bool:
+def _begun(folder: Path, manifest: Manifest) -> bool:
     """Whether a run of an earlier demo is to be gone on with; anything else in its place is an error."""
     if not folder.exists() or not any(folder.iterdir()):
         return False
     if not (folder / "recipe.yaml").is_file():
         raise RunError(f"{folder} exists and is no run; choose another folder with --out.")
+    if (folder / "environment.json").is_file():
+        root = Run(folder).environment["data"]["root"]
+        if root != str(manifest.root):
+            raise RunError(f"{folder} is a run on {root}, not on {manifest.root}; choose another folder with --out.")
     return True

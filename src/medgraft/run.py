@@ -92,7 +92,7 @@ class Run:
         """One row an evaluated image: id, files, split, and its scores."""
         path = self._need("predictions.csv")
         try:
-            return pd.read_csv(path, dtype={"id": str, "group": str})
+            return pd.read_csv(path, converters={"id": str, "group": str, "split": str})
         except (OSError, ValueError) as error:
             raise RunError(f"{path} cannot be read ({error}); train again with another --out.") from None
 

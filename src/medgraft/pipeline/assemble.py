@@ -21,7 +21,7 @@ class Assembled:
     ----------
     weights : where the encoder's weights came from; None where they are random, by strategy ``scratch`` alone.
     summary : a row an encoder block and one for the rest, as the first epoch finds them.
-    learned : how many numbers learn in any epoch.
+    learned : how many numbers learn by the last epoch.
     """
 
     model: nn.Module
@@ -90,14 +90,17 @@ def assemble(recipe: Recipe, output_channels: int, mean: tuple[float, ...], std:
         in_channels=recipe.channels,
         classes=output_channels,
         mean=mean if recipe.model == "unet" else None,
-        std=std if recipe.model == "unet" else None,
+        # A channel that never varies has nothing to be scaled by.
+        std=tuple(s if s > 1e-6 else 1.0 for s in std) if recipe.model == "unet" else None,
         adapt=recipe.adapt,
         widths=recipe.widths,
     ).completed(weights)
     model = build_model(spec, weights)
     strategy = Strategy.from_recipe(recipe)
     groups = strategy.apply(model, weight_decay=recipe.weight_decay)
-    learned = sum(parameter.numel() for group in groups for parameter in group["params"])
+    strategy.on_epoch(model, groups, recipe.epochs - 1)
+    learned = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    strategy.on_epoch(model, groups, 0)
     summary = summarise(model, strategy, recipe.size, recipe.channels)
     return Assembled(model, spec, weights, strategy, summary, learned)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -34,6 +35,11 @@ def peak_rss_mb() -> float:
     """Largest resident memory of this process so far, in MB (10^6 bytes)."""
     if sys.platform == "win32":
         return round(psutil.Process().memory_info().peak_wset / 1e6, 1)
+    status = Path("/proc/self/status")
+    if status.is_file():
+        # getrusage would count what the process that started this one held before.
+        kilobytes = next(line.split()[1] for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return round(int(kilobytes) * 1024 / 1e6, 1)
     import resource
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -70,6 +70,15 @@ class Prepared:
 def open_for(data: str | Path | Manifest, recipe: Recipe) -> Manifest:
     """Open ``data`` with the columns that the recipe names; a Manifest is taken as it is."""
     if isinstance(data, Manifest):
+        for asked, there, name in (
+            (recipe.group_column, data.has_groups, "group"),
+            (recipe.split_column, data.has_split, "split_column"),
+        ):
+            if asked is not None and not there:
+                raise DataError(
+                    f"{data.root}: {name} {asked!r} is asked for and this Manifest was opened without it; "
+                    f"open it with medgraft.open(..., {name}={asked!r})."
+                )
         return data
     return open_data(
         data,
@@ -102,6 +111,11 @@ def prepare(manifest: Manifest, recipe: Recipe, observer: Observer, split_file: 
     rows = manifest.rows("train")
     if len(rows) < 2:
         raise DataError(f"{manifest.root}: {len(rows)} training images; a training needs at least two.")
+    if len(rows) == len(manifest):
+        raise DataError(
+            f"{manifest.root}: every image is in train, so nothing is left to score the model on; "
+            "give val or test a share by --ratios, or a split that has one."
+        )
     statistics = ChannelStatistics()
     for start in range(0, len(rows), CHUNK):
         statistics.update(store.images[rows[start : start + CHUNK]])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -276,4 +276,14 @@ class _Clock:
 def _average(model: nn.Module, decay: float) -> AveragedModel | None:
     if decay == 0:
         return None
-    return AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
+    ema = get_ema_multi_avg_fn(decay)
+
+    def average(kept: Sequence[Tensor], now: Sequence[Tensor], count: Any) -> None:
+        if kept[0].is_floating_point():
+            ema(kept, now, count)
+        else:
+            # Counters are copied: their average, cut to an integer, would fall below the count.
+            for old, new in zip(kept, now, strict=True):
+                old.copy_(new)
+
+    return AveragedModel(model, multi_avg_fn=average, use_buffers=True)
