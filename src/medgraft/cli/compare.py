@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 from pathlib import Path
+from typing import Any
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,4 +22,16 @@ def run(arguments: argparse.Namespace) -> None:
     from medgraft.pipeline.compare import compare_runs, comparison_table
 
     _, plain, page = compare_runs(arguments.runs, arguments.out)
-    print(json.dumps(plain, indent=2) if arguments.json else f"{comparison_table(plain)}\n{page}")
+    if arguments.json:
+        print(json.dumps(_defined(plain), indent=2, allow_nan=False))
+    else:
+        print(f"{comparison_table(plain)}\n{page}")
+
+
+def _defined(value: Any) -> Any:
+    """The same with null for what is undefined, as JSON has no NaN."""
+    if isinstance(value, dict):
+        return {key: _defined(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_defined(item) for item in value]
+    return None if isinstance(value, float) and math.isnan(value) else value

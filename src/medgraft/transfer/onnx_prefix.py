@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Iterator
 
 import numpy as np
+import timm
 import torch
 from torch import Tensor, nn
 
@@ -69,7 +70,7 @@ def _exported(encoder: Encoder, stop: int, sample: Tensor) -> bytes:
 
 
 def _digest(encoder: Encoder, stop: int, sample: Tensor) -> str:
-    parts = [FORMAT, torch.__version__, encoder.name, stop, tuple(sample.shape[1:])]
+    parts = [FORMAT, torch.__version__, timm.__version__, encoder.name, stop, tuple(sample.shape[1:])]
     digest = hashlib.sha256(repr(parts).encode())
     for module in (encoder.normalise, *encoder.blocks[:stop]):
         for name, tensor in module.state_dict().items():
