@@ -16,6 +16,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+# Before torch is imported, as the command line does (medgraft.threads).
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 import numpy as np
 import torch
 
@@ -197,7 +199,8 @@ def _prefix(run: Run) -> str:
         measured = ", ".join(f"{name.removeprefix('engine ')} {ms:.1f} ms" for name, ms in figures.items())
         lines.append(f"Frozen encoder, one batch: {measured}.")
     for name, difference in choices["parity"].items():
-        lines.append(f"Largest difference of {name} from torch in float32, as a share of a map: {difference:.1e}.")
+        kind = "Root mean square" if name.endswith("bf16") else "Largest"
+        lines.append(f"{kind} difference of {name} from torch in float32, as a share of a map's: {difference:.1e}.")
     return "\n".join(lines) + "\n"
 
 

@@ -26,6 +26,10 @@ class WeightsError(MedgraftError):
     """Pretrained weights that cannot be had, or that do not fit the encoder."""
 
 
+class EngineError(MedgraftError):
+    """A runtime that is not installed, or that does not reproduce PyTorch's outputs."""
+
+
 class RunError(MedgraftError):
     """A run folder that exists, is incomplete, or was written by a newer version."""
 

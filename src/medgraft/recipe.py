@@ -167,9 +167,10 @@ class Recipe(BaseModel):
     memory_format: Literal["auto", "contiguous", "channels_last"] = Field(
         "auto", description="layout of images in memory; auto: chosen by a short probe"
     )
-    engine: Literal["auto", "torch", "onnxruntime"] = Field(
-        "auto", description="what runs the frozen part of the encoder; auto: chosen by a short probe"
-    )
+    engine: Literal["auto", "torch", "onnxruntime", "openvino"] = Field(
+        "auto", description="what runs the frozen part of the encoder (openvino: with the extra cpu); auto: chosen by "
+        "a short probe"
+    )  # fmt: skip
     checkpoint_every: int = Field(1, ge=1, description="epochs between checkpoints")
 
     # -- evaluation ------------------------------------------------------------------------------------------

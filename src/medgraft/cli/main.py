@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from medgraft.cli.parser import CommandParser
 from medgraft.errors import MedgraftError
+from medgraft.threads import share_cores
 from medgraft.version import __version__
 
 COMMANDS = {
@@ -48,6 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0: done. 2: something the user can mend, said in one message. 1: a defect of ours, with a traceback. 130:
     stopped by Ctrl-C.
     """
+    share_cores()
     try:
         _run(list(sys.argv[1:] if arguments is None else arguments))
         sys.stdout.flush()

@@ -192,7 +192,7 @@ class _Fitting:
         model = assembled.model.to(device)
         encoder = encoder_of(model)
         stop = assembled.strategy.prefix(len(encoder.blocks), 0) if encoder is not None else 0
-        return choose(model, stop, recipe, scale(batch.images.to(device)), batch.masks.to(device), self.criterion)
+        return choose(model, stop, recipe, scale(batch.images).to(device), batch.masks.to(device), self.criterion)
 
     def _augmenter(self) -> Augmenter:
         return Augmenter(self.recipe.augment, self.augmentation)

@@ -9,6 +9,7 @@ from medgraft.data import MaskClasses
 from medgraft.errors import RecipeError
 from medgraft.pipeline.assemble import Assembled, assemble
 from medgraft.recipe import Recipe
+from medgraft.transfer import require_engine
 
 _REHEARSAL_SIZE = 64
 
@@ -27,11 +28,12 @@ def rehearse(recipe: Recipe) -> Assembled:
     Raises
     ------
     MedgraftError
-        For a loss, a device, a model, an encoder or weights that cannot be had or do not fit.
+        For a loss, a device, an engine, a model, an encoder or weights that cannot be had or do not fit.
     """
     mode: losses.Mode = "binary" if output_channels(recipe) == 1 else "multiclass"
     losses.create(recipe.loss, mode, recipe.loss_alpha, recipe.loss_gamma)
     _require_device(recipe.device)
+    require_engine(recipe.engine)
     neutral = ((0.5,) * recipe.channels, (0.25,) * recipe.channels)
     return assemble(recipe, output_channels(recipe), *neutral)
 

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from medgraft.data import Augmenter, PixelStore, evaluation_loader, scale, training_loader
+from medgraft.errors import EngineError
 from medgraft.files import write_text
 from medgraft.progress import Observer
 from medgraft.recipe import Recipe
@@ -25,7 +26,7 @@ from medgraft.training.probe import Choices
 from medgraft.training.schedule import warmup_cosine
 from medgraft.training.trainee import LAYOUTS, Learner, autocast, run_prefix
 from medgraft.training.validation import batch_dice
-from medgraft.transfer import Engine, OnnxEngine, Strategy, TorchEngine, encoder_of
+from medgraft.transfer import Engine, Strategy, TorchEngine, checked_engine, encoder_of
 
 Criterion = Callable[[Tensor, Tensor], Tensor]
 
@@ -135,7 +136,7 @@ class Trainer:
         losses, dices, spent = [], [], {"data": 0.0, "encoder": 0.0, "learning": 0.0}
         clock = _Clock(spent)
         for step, batch in enumerate(self.loader):
-            images = scale(batch.images.to(self.accelerator.device))
+            images = scale(batch.images).to(self.accelerator.device)
             masks = batch.masks.to(self.accelerator.device)
             clock.lap("data")
             with autocast(images.device, self.choices.precision):
@@ -215,11 +216,17 @@ class Trainer:
         self.stage = stage
 
     def _engine(self, stop: int) -> Engine:
+        """The chosen engine for this stage's prefix; torch where it was the probe's choice and cannot run this one."""
         assert self.encoder is not None
-        if self.choices.engine == "onnxruntime":
-            sample = scale(next(iter(evaluation_loader(self.store, self.rows["train"][:1], 1))).images)
-            return OnnxEngine(self.encoder, stop, sample)
-        return TorchEngine(self.encoder, stop)
+        batch = next(iter(evaluation_loader(self.store, self.rows["train"][:1], 1)))
+        sample = scale(batch.images).to(self.accelerator.device)
+        try:
+            return checked_engine(self.choices.engine, self.encoder, stop, sample, self.choices.precision)[0]
+        except EngineError as error:
+            if self.recipe.engine != "auto":
+                raise
+            self.observer.say(f"encoder blocks before {stop}: {error} They run on torch.")
+            return TorchEngine(self.encoder, stop)
 
     # -- keeping -----------------------------------------------------------------------------------------------
 

@@ -49,8 +49,10 @@ class Choices:
         """The choice in a line, with the factors measured."""
         ms = self.milliseconds
         gain = ""
-        if "engine torch" in ms and f"engine {self.engine}" in ms and self.engine != "torch":
-            gain = f" ({ms['engine torch'] / ms[f'engine {self.engine}']:.1f}x torch)"
+        engine = f"engine {self.engine} bf16"
+        engine = engine if engine in ms else f"engine {self.engine}"
+        if "engine torch" in ms and engine in ms and self.engine != "torch":
+            gain = f" ({ms['engine torch'] / ms[engine]:.1f}x torch)"
         step = f"step {self.precision} {self.memory_format}"
         plain = "step fp32 contiguous"
         ratio = f" (step {ms[plain] / ms[step]:.1f}x plain float32)" if step in ms and step != plain else ""
@@ -86,8 +88,13 @@ def choose(
     if len(candidates) > 1:
         with _Steps(model, stop, engine, images, masks, criterion) as steps:
             figures |= _time_candidates(steps, candidates)
-    best = _best(candidates, figures)
-    return Choices(engine.name if engine else NONE, *best, figures, parity, refused)
+    precision, layout = _best(candidates, figures)
+    if engine is not None and encoder is not None and precision == "bf16" and recipe.engine == "auto":
+        # The step says which precision; only then is it known which engines may use it.
+        engine, found = choose_engine(encoder, stop, images, recipe.engine, precision)
+        figures |= {f"engine {name}": ms for name, ms in found.milliseconds.items()}
+        parity, refused = parity | found.parity, refused | found.refused
+    return Choices(engine.name if engine else NONE, precision, layout, figures, parity, refused)
 
 
 def _candidates(recipe: Recipe, device: str) -> list[tuple[str, str]]:

@@ -43,8 +43,14 @@ def laid_out(images: Tensor, memory_format: str) -> Tensor:
 
 
 def run_prefix(engine: Engine | None, images: Tensor, memory_format: str) -> list[Tensor]:
-    """What the learner takes, laid out: the engine's outputs, or the images where nothing is fixed."""
+    """What the learner takes, laid out: the engine's outputs, or the images where nothing is fixed.
+
+    Under autocast the outputs have its type. A decoder that concatenates a float32 map with its own in bf16 would
+    otherwise do so in float32.
+    """
     if engine is None:
         return [laid_out(images, memory_format)]
+    kind = images.device.type
+    dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else torch.float32
     outputs = engine(laid_out(images, memory_format) if engine.name == "torch" else images)
-    return [laid_out(output.to(images.device), memory_format) for output in outputs]
+    return [output.to(images.device, dtype, memory_format=LAYOUTS[memory_format]) for output in outputs]

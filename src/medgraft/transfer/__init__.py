@@ -1,20 +1,23 @@
 """What is reused of a pretrained encoder, and how it adapts."""
 
-from medgraft.transfer.onnx_prefix import OnnxEngine
-from medgraft.transfer.prefix import Engine, Probe, TorchEngine, choose_engine, least_milliseconds
+from medgraft.transfer.engines import Engine, OnnxEngine, OpenVinoEngine, TorchEngine
+from medgraft.transfer.prefix import Probe, checked_engine, choose_engine, least_milliseconds, require_engine
 from medgraft.transfer.strategy import ParamGroup, Strategy, encoder_of
 from medgraft.transfer.summary import PartSummary, summarise
 
 __all__ = [
     "Engine",
     "OnnxEngine",
+    "OpenVinoEngine",
     "ParamGroup",
     "PartSummary",
     "Probe",
     "Strategy",
     "TorchEngine",
+    "checked_engine",
     "choose_engine",
     "encoder_of",
     "least_milliseconds",
+    "require_engine",
     "summarise",
 ]

@@ -1,57 +1,40 @@
-"""The frozen prefix: encoder blocks before the first one that learns need no autograd, so any engine may run them.
-
-An engine takes float images [B, C, H, W] in [0, 1] and returns what :meth:`Encoder.forward_prefix` returns.
-"""
+"""Which engine runs a frozen prefix: encoder blocks before the first one that learns need no autograd."""
 
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Literal, Protocol
 
 import torch
 from torch import Tensor
 
+from medgraft.errors import EngineError
 from medgraft.models import Encoder
-from medgraft.transfer.onnx_prefix import OnnxEngine
+from medgraft.transfer.engines import Engine, OnnxEngine, OpenVinoEngine, TorchEngine
 
 PARITY = 1e-4
 """Largest difference from eager float32 PyTorch, relative to the largest value of each map, that an engine may show."""
-
-
-class Engine(Protocol):
-    """What runs a frozen prefix."""
-
-    name: str
-    stop: int
-
-    def __call__(self, images: Tensor) -> list[Tensor]: ...
-
-
-class TorchEngine:
-    """The prefix in PyTorch, without gradients, in eval mode; autocast and layout are the caller's."""
-
-    name = "torch"
-
-    def __init__(self, encoder: Encoder, stop: int) -> None:
-        self.encoder, self.stop = encoder, stop
-
-    def __call__(self, images: Tensor) -> list[Tensor]:
-        with torch.no_grad():
-            return self.encoder.forward_prefix(images, self.stop)
+BF16_PARITY = 2.0
+"""In bf16 an engine's root mean square difference from float32 may be this many times that of PyTorch's own bf16."""
+EXPORTED: dict[str, type[OnnxEngine] | type[OpenVinoEngine]] = {
+    "onnxruntime": OnnxEngine,
+    "openvino": OpenVinoEngine,
+}
 
 
 @dataclass(frozen=True)
 class Probe:
-    """What the choice of an engine rests on.
+    """What the choice of an engine rests on, by engine; one that computes in bf16 is called ``NAME bf16``.
 
     Attributes
     ----------
     milliseconds : least time of a batch on each engine tried.
-    parity : largest relative difference of each from eager float32 PyTorch.
+    parity : largest difference of each from eager float32 PyTorch, relative to the largest value of a map; in bf16
+        the root mean square of both.
     refused : why an engine was not taken, where it failed or missed the parity.
     """
 
@@ -60,43 +43,113 @@ class Probe:
     refused: dict[str, str] = field(default_factory=dict)
 
 
+def installed_engines() -> list[str]:
+    """Names of the engines whose packages are here; ``torch`` always is."""
+    return ["torch", *(name for name in EXPORTED if importlib.util.find_spec(name))]
+
+
+def require_engine(name: str) -> None:
+    """Raise EngineError, with what to install, where the package of engine ``name`` is not here."""
+    if name != "auto" and name not in installed_engines():
+        raise EngineError(
+            f"engine: {name} is not installed; install it (pip install {name}, or medgraft[cpu]), or choose auto."
+        )
+
+
+def checked_engine(
+    name: str, encoder: Encoder, stop: int, sample: Tensor, precision: str = "fp32"
+) -> tuple[Engine, dict[str, float]]:
+    """Build the engine called ``name`` for ``encoder.blocks[:stop]`` and compare it with eager float32 PyTorch.
+
+    Parameters
+    ----------
+    sample : float images [B, C, H, W] in [0, 1], on the encoder's device.
+    precision : of the training. OpenVINO follows ``bf16``; its graph is checked in float32 first.
+
+    Returns
+    -------
+    tuple
+        The engine, and its difference from PyTorch as in :attr:`Probe.parity` (empty for ``torch`` itself).
+
+    Raises
+    ------
+    EngineError
+        Where it cannot be built or run, or differs by more than the parity allows.
+    """
+    if name == "torch":
+        return TorchEngine(encoder, stop), {}
+    try:
+        engine, parity = _built(name, encoder, stop, sample, precision)
+    except Exception as error:
+        # Exporters and runtimes raise whatever they like at an operator they lack.
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise EngineError(f"engine: {name} cannot run this encoder ({reason}); choose torch, or auto.") from error
+    for label, difference in parity.items():
+        allowed = PARITY if label == name else BF16_PARITY * _torch_in_bf16(encoder, stop, sample)
+        if not difference <= allowed:
+            raise EngineError(
+                f"engine: {label} differs from torch by {difference:.1e}, more than {allowed:.0e}; "
+                "choose torch, or auto."
+            )
+    return engine, parity
+
+
 def choose_engine(
-    encoder: Encoder,
-    stop: int,
-    sample: Tensor,
-    engine: Literal["auto", "torch", "onnxruntime"] = "auto",
+    encoder: Encoder, stop: int, sample: Tensor, engine: str = "auto", precision: str = "fp32"
 ) -> tuple[Engine, Probe]:
     """Return the fastest engine for ``encoder.blocks[:stop]`` on batches like ``sample``, and the figures behind it.
 
     Parameters
     ----------
     sample : float images [B, C, H, W] in [0, 1], on the device of the training.
-    engine : ``auto`` measures; a name takes that engine, and raises what stops it.
+    engine : ``auto`` measures those installed; a name takes that engine, and raises EngineError for what stops it.
+    precision : of the training; PyTorch and OpenVINO follow it.
     """
-    torch_engine = TorchEngine(encoder, stop)
-    if engine == "torch" or (engine == "auto" and sample.device.type != "cpu"):
-        return torch_engine, Probe()
-    if engine == "onnxruntime":
-        return OnnxEngine(encoder, stop, sample), Probe()
+    if engine != "auto" or sample.device.type != "cpu":
+        taken, parity = checked_engine("torch" if engine == "auto" else engine, encoder, stop, sample, precision)
+        return taken, Probe(parity=parity)
     probe = Probe()
-    candidates: dict[str, Engine] = {"torch": torch_engine}
-    with _evaluating(encoder):
-        expected = torch_engine(sample)
+    candidates: dict[str, Engine] = {}
+    for name in installed_engines():
         try:
-            onnx = OnnxEngine(encoder, stop, sample)
-            probe.parity[onnx.name] = _difference(onnx(sample), expected)
-            candidates[onnx.name] = onnx
-        except Exception as error:
-            # An operator that the exporter lacks must not stop a training that torch can do.
-            probe.refused["onnxruntime"] = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-        for name, difference in probe.parity.items():
-            if not difference <= PARITY:
-                probe.refused[name] = f"differs from torch by {difference:.1e}, more than {PARITY:.0e}"
-                del candidates[name]
-        calls = {name: partial(candidate, sample) for name, candidate in candidates.items()}
+            candidate, parity = checked_engine(name, encoder, stop, sample, precision)
+        except EngineError as error:
+            # What one engine cannot do must not stop a training that torch can do.
+            probe.refused[name] = str(error)
+            continue
+        probe.parity.update(parity)
+        candidates[_label(name, precision)] = candidate
+    with _evaluating(encoder), torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
+        calls = {label: partial(candidate, sample) for label, candidate in candidates.items()}
         probe.milliseconds.update(least_milliseconds(calls))
     best = min(candidates, key=probe.milliseconds.__getitem__)
     return candidates[best], probe
+
+
+def _label(name: str, precision: str) -> str:
+    return f"{name} bf16" if precision == "bf16" and name != "onnxruntime" else name
+
+
+def _built(name: str, encoder: Encoder, stop: int, sample: Tensor, precision: str) -> tuple[Engine, dict[str, float]]:
+    kind = EXPORTED[name]
+    with _evaluating(encoder), torch.autocast(sample.device.type, enabled=False):
+        expected = [output.cpu() for output in TorchEngine(encoder, stop)(sample)]
+        engine = kind(encoder, stop, sample)
+        parity = {name: _difference(engine(sample), expected)}
+        label = _label(name, precision)
+        if label != name:
+            engine = kind(encoder, stop, sample, precision)
+            parity[label] = _rms_difference(engine(sample), expected)
+    return engine, parity
+
+
+def _torch_in_bf16(encoder: Encoder, stop: int, sample: Tensor) -> float:
+    """How far PyTorch's own bf16 is from its float32, measured as an engine's is."""
+    engine = TorchEngine(encoder, stop)
+    with _evaluating(encoder):
+        expected = engine(sample)
+        with torch.autocast(sample.device.type, torch.bfloat16):
+            return _rms_difference(engine(sample), expected)
 
 
 def least_milliseconds(calls: Mapping[str, Callable[[], object]], rounds: int = 3) -> dict[str, float]:
@@ -127,5 +180,14 @@ def _evaluating(encoder: Encoder) -> Iterator[None]:
 
 def _difference(outputs: list[Tensor], expected: list[Tensor]) -> float:
     return max(
-        float((o - e).abs().max() / e.abs().max().clamp_min(1e-12)) for o, e in zip(outputs, expected, strict=True)
+        float((o.float() - e).abs().max() / e.abs().max().clamp_min(1e-12))
+        for o, e in zip(outputs, expected, strict=True)
+    )
+
+
+def _rms_difference(outputs: list[Tensor], expected: list[Tensor]) -> float:
+    """Of bf16, whose largest difference is that of a few outliers and changes with the images."""
+    return max(
+        float((o.float() - e).square().mean().sqrt() / e.square().mean().sqrt().clamp_min(1e-12))
+        for o, e in zip(outputs, expected, strict=True)
     )

@@ -1,4 +1,4 @@
-"""The frozen prefix under onnxruntime: exported once, kept in the cache, run in float32 on the CPU."""
+"""The frozen prefix as ONNX: exported once, kept in the cache, for whichever runtime reads it."""
 
 from __future__ import annotations
 
@@ -17,48 +17,16 @@ from torch import Tensor, nn
 from medgraft.files import cache_root, replacing
 from medgraft.models import Encoder
 
-FORMAT = 1
+FORMAT = 2
 
 
-class OnnxEngine:
-    """The prefix exported to ONNX and run by onnxruntime.
+def exported_prefix(encoder: Encoder, stop: int, sample: Tensor) -> bytes:
+    """Return ``encoder.blocks[:stop]`` as ONNX bytes, in eval mode and float32.
 
-    The weights are copied at construction; a prefix is fixed, so they stay right. The height and width of the
-    images are those of ``sample``, the batch is free. The exporter takes seconds, so its result is kept in the cache
-    under a digest of the weights, the size and the exporter.
+    Its input ``images`` and its outputs have channels last, [B, H, W, C]. Height and width are those of ``sample``
+    [B, C, H, W], the batch is free. The exporter takes seconds, so its result is kept in the cache under a digest of
+    the weights, the size and the exporter.
     """
-
-    name = "onnxruntime"
-
-    def __init__(self, encoder: Encoder, stop: int, sample: Tensor) -> None:
-        import onnxruntime
-
-        self.stop = stop
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = torch.get_num_threads()
-        options.log_severity_level = 3
-        # Its threads would otherwise spin after each call and take the cores from the decoder's backward pass.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        self.session = onnxruntime.InferenceSession(
-            _exported(encoder, stop, sample), options, providers=["CPUExecutionProvider"]
-        )
-
-    def __call__(self, images: Tensor) -> list[Tensor]:
-        array = np.ascontiguousarray(images.detach().cpu().float().numpy())
-        return [torch.from_numpy(output) for output in self.session.run(None, {"images": array})]
-
-
-class _PrefixModule(nn.Module):
-    def __init__(self, encoder: Encoder, stop: int) -> None:
-        super().__init__()
-        self.encoder, self.stop = encoder, stop
-
-    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        return tuple(self.encoder.forward_prefix(images, self.stop))
-
-
-def _exported(encoder: Encoder, stop: int, sample: Tensor) -> bytes:
-    """The ONNX bytes of the prefix, from the cache where they are."""
     path = cache_root() / "prefixes" / f"{_digest(encoder, stop, sample)}.onnx"
     with contextlib.suppress(OSError):
         return path.read_bytes()
@@ -67,6 +35,18 @@ def _exported(encoder: Encoder, stop: int, sample: Tensor) -> bytes:
     with contextlib.suppress(OSError), replacing(path) as temporary:
         temporary.write_bytes(exported)
     return exported
+
+
+class _PrefixModule(nn.Module):
+    """Channels last at both ends, as the rest of a training wants its maps; runtimes fuse what is left of that."""
+
+    def __init__(self, encoder: Encoder, stop: int) -> None:
+        super().__init__()
+        self.encoder, self.stop = encoder, stop
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        maps = self.encoder.forward_prefix(images.permute(0, 3, 1, 2), self.stop)
+        return tuple(each.permute(0, 2, 3, 1) for each in maps)
 
 
 def _digest(encoder: Encoder, stop: int, sample: Tensor) -> str:
@@ -83,7 +63,7 @@ def _export(encoder: Encoder, stop: int, sample: Tensor) -> bytes:
     """Export the prefix in eval mode; the encoder's own mode is put back after."""
     modes = {module: module.training for module in encoder.modules()}
     # Two rows, so that the exporter does not take a batch of one for a constant.
-    images = sample[:1].detach().cpu().float().contiguous().repeat(2, 1, 1, 1)
+    images = sample[:1].detach().cpu().float().permute(0, 2, 3, 1).contiguous().repeat(2, 1, 1, 1)
     try:
         for module in modes:
             module.training = False

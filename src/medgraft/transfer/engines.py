@@ -1,0 +1,96 @@
+"""What may run a frozen prefix: PyTorch, onnxruntime, OpenVINO.
+
+An engine takes float images [B, C, H, W] in [0, 1] and returns what :meth:`Encoder.forward_prefix` returns. The
+weights are copied at construction (a prefix is fixed, so they stay right). Engines other than PyTorch run on the CPU
+and take images of the height and width of the ``sample`` they were built with, in batches of any size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from medgraft.models import Encoder
+from medgraft.transfer.onnx_export import exported_prefix
+
+
+class Engine(Protocol):
+    """What runs a frozen prefix."""
+
+    name: str
+    stop: int
+
+    def __call__(self, images: Tensor) -> list[Tensor]: ...
+
+
+class TorchEngine:
+    """The prefix in PyTorch, without gradients, in eval mode; autocast and layout are the caller's."""
+
+    name = "torch"
+
+    def __init__(self, encoder: Encoder, stop: int) -> None:
+        self.encoder, self.stop = encoder, stop
+
+    def __call__(self, images: Tensor) -> list[Tensor]:
+        with torch.no_grad():
+            return self.encoder.forward_prefix(images, self.stop)
+
+
+class OnnxEngine:
+    """The prefix under onnxruntime, in float32 whatever the precision of the rest."""
+
+    name = "onnxruntime"
+
+    def __init__(self, encoder: Encoder, stop: int, sample: Tensor, precision: str = "fp32") -> None:
+        import onnxruntime
+
+        self.stop = stop
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = torch.get_num_threads()
+        options.log_severity_level = 3
+        # Its threads would otherwise spin after each call and take the cores from the decoder's backward pass.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        self.session = onnxruntime.InferenceSession(
+            exported_prefix(encoder, stop, sample), options, providers=["CPUExecutionProvider"]
+        )
+
+    def __call__(self, images: Tensor) -> list[Tensor]:
+        return _maps(self.session.run(None, {"images": _array(images)}))
+
+
+class OpenVinoEngine:
+    """The prefix under OpenVINO (the extra ``cpu``): in bf16, maps too, where the precision is; else in float32."""
+
+    name = "openvino"
+
+    def __init__(self, encoder: Encoder, stop: int, sample: Tensor, precision: str = "fp32") -> None:
+        import openvino
+
+        self.stop, self.bf16 = stop, precision == "bf16"
+        core = openvino.Core()
+        options = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_PRECISION_HINT": "bf16" if self.bf16 else "f32",
+            "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+        }
+        self.compiled = core.compile_model(core.read_model(exported_prefix(encoder, stop, sample)), "CPU", options)
+
+    def __call__(self, images: Tensor) -> list[Tensor]:
+        # Its own buffers are read in place where they are converted anyway; the next call writes over them.
+        found = self.compiled(_array(images), share_inputs=True, share_outputs=self.bf16)
+        maps = _maps([found[index] for index in range(len(self.compiled.outputs))])
+        return [each.to(torch.bfloat16) for each in maps] if self.bf16 else maps
+
+
+def _array(images: Tensor) -> npt.NDArray[np.float32]:
+    """As [B, H, W, C]; no copy where the images have their channels last."""
+    return np.ascontiguousarray(images.detach().cpu().float().permute(0, 2, 3, 1).numpy())
+
+
+def _maps(arrays: Sequence[npt.NDArray[np.float32]]) -> list[Tensor]:
+    return [torch.from_numpy(array).permute(0, 3, 1, 2) for array in arrays]
