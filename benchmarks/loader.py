@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
+# Before torch is imported, as the command line does (medgraft.threads).
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 from machine import describe_machine, heading, markdown, say
 from native_size import enlarged, megapixels
 

@@ -59,3 +59,9 @@ def test_a_file_that_is_none_is_refused_by_name(tmp_path, text):
 def test_a_missing_file_is_refused_by_name(tmp_path):
     with pytest.raises(RunError, match=r"scores\.json"):
         Scores.load(tmp_path / "scores.json")
+
+
+def test_the_brief_form_has_no_interval_where_there_is_none():
+    assert Interval(0.9126, 0.8834, 0.9331, 83).brief() == "0.913 (0.883 to 0.933)"
+    assert Interval(0.9126, math.nan, math.nan, 1).brief() == "0.913"
+    assert Interval(math.nan, math.nan, math.nan, 0).brief() == "undefined"

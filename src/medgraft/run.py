@@ -15,7 +15,7 @@ from medgraft.files import write_text
 from medgraft.models import ModelSpec, build_model
 from medgraft.predictor import Array, Prediction, Predictor
 from medgraft.recipe import Recipe
-from medgraft.scores import Scores
+from medgraft.scores import Scores, read_predictions
 from medgraft.version import __version__
 from medgraft.weightfile import load_weights
 
@@ -92,7 +92,7 @@ class Run:
         """One row an evaluated image: id, files, split, and its scores."""
         path = self._need("predictions.csv")
         try:
-            return pd.read_csv(path, converters={"id": str, "group": str, "split": str})
+            return read_predictions(path)
         except (OSError, ValueError) as error:
             raise RunError(f"{path} cannot be read ({error}); train again with another --out.") from None
 

@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from medgraft.errors import RunError
 from medgraft.files import write_text
 
@@ -39,7 +41,9 @@ class Interval:
         return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f}, n={self.n})"
 
     def brief(self) -> str:
-        """The value and its interval, without n."""
+        """The value and its interval, without n; the value alone where there is no interval."""
+        if math.isnan(self.low) or math.isnan(self.high):
+            return "undefined" if math.isnan(self.value) else f"{self.value:.3f}"
         return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})"
 
     def __float__(self) -> float:
@@ -91,3 +95,19 @@ def _plain(interval: Interval) -> dict[str, float | None]:
 def _interval(raw: Mapping[str, Any]) -> Interval:
     value, low, high = (math.nan if raw[key] is None else float(raw[key]) for key in ("value", "low", "high"))
     return Interval(value, low, high, int(raw["n"]), float(raw.get("level", 0.95)))
+
+
+_TEXT = ("id", "image", "target", "group", "split")
+
+
+def read_predictions(path: Path) -> pd.DataFrame:
+    """Read predictions.csv: columns of text as they stand (a patient may be called NA), the others as numbers.
+
+    Raises
+    ------
+    OSError, ValueError
+        Where the file cannot be read or is no such table.
+    """
+    numbers = [name for name in pd.read_csv(path, nrows=0).columns if name not in _TEXT]
+    missing = {name: ["", "nan", "NaN"] for name in numbers}
+    return pd.read_csv(path, dtype=dict.fromkeys(_TEXT, str), keep_default_na=False, na_values=missing)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import importlib.util
 import json
 import os
 import shutil
@@ -122,6 +123,40 @@ def test_group_in_two_splits_of_a_split_file(medgraft, workplace, lesions):
     Path("split.csv").write_text("\n".join(["id,split,group", *rows]))
     said = medgraft("fit", "lesions", *TINY, "--split-file", "split.csv")
     refused(said, "split.csv", "patient3, patient4", "Put all images of a group into one split")
+    nothing_begun(workplace)
+
+
+def test_every_image_in_train_of_a_split_file(medgraft, workplace, lesions):
+    Path("split.csv").write_text("\n".join(["id,split", *[f"case_{i:02d},train" for i in range(20)]]))
+    said = medgraft("fit", "lesions", *TINY, "--split-file", "split.csv")
+    refused(said, "lesions: every image is in train", "nothing is left to score the model on", "--ratios")
+    assert not (workplace / "runs").exists()
+
+
+def test_every_image_in_train_of_a_column_and_no_share_for_the_rest(medgraft, workplace, lesions):
+    rows = [f"lesions/images/case_{i:02d}.png,lesions/masks/case_{i:02d}_mask.png,train" for i in range(20)]
+    Path("own.csv").write_text("\n".join(["image,mask,split", *rows]))
+    said = medgraft("fit", "own.csv", *TINY, "--ratios", "1,0,0")
+    refused(said, "own.csv: every image is in train", "nothing is left to score the model on", "--ratios")
+    assert not (workplace / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [("--size", "32"), ("--size", "64", "--model", "smp:deeplabv3plus", "--encoder", "resnet18")],
+    ids=["one value a channel at the bottleneck", "a decoder that pools the whole image"],
+)
+def test_batches_of_one_image_that_batch_norm_cannot_take(medgraft, workplace, lesions, options):
+    said = medgraft("fit", "lesions", "--strategy", "scratch", "--batch-size", "1", *options)
+    refused(said, "batch_size: at size", "batches of 2 or more")
+    nothing_begun(workplace)
+
+
+def test_an_engine_that_is_not_installed(medgraft, workplace, lesions, monkeypatch):
+    found = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "openvino" else found(name))
+    said = medgraft("fit", "lesions", *TINY, "--engine", "openvino")
+    refused(said, "openvino is not installed", "medgraft[cpu]")
     nothing_begun(workplace)
 
 
@@ -302,6 +337,15 @@ def test_resume_with_a_changed_option(medgraft, lesions, trained):
     said = medgraft("fit", "lesions", "--out", "run", "--resume", "--lr", "0.1", "--loss", "dice")
     refused(said, "lr (0.002 -> 0.1)", "loss (combo -> dice)", "Leave these options out")
     assert snapshot("run") == before
+
+
+def test_demo_among_runs_of_another_data_folder(medgraft, workplace, ellipses, lesions, trained):
+    shutil.copytree(trained, "out/unet-scratch")
+    before = snapshot("out")
+    said = medgraft("demo", "lesions", "--out", "out")
+    refused(said, f"out/unet-scratch is a run on {ellipses}, not on {lesions}", "--out")
+    assert snapshot("out") == before
+    assert stores(workplace) == []
 
 
 # -- compare and predict -------------------------------------------------------------------------------------------

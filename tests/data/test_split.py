@@ -120,6 +120,23 @@ def test_missing_val_and_test_are_taken_and_a_missing_train_is_refused() -> None
         assign_splits(manifest(4, split=["val", "test"] * 2), fractions(4))
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_what_is_taken_out_of_train_is_stratified_by_the_masks_of_train(seed: int) -> None:
+    """Every other of 100 training images has a lesion; val takes 100 * 0.15 / 0.85 = 17.6, half of them with one."""
+    foreground = np.array([0.0] * 100 + [0.0, 0.4] * 50)
+    done = assign_splits(manifest(200, split=["test"] * 100 + ["train"] * 100), foreground, seed=seed)
+    assert done.split_counts()["val"] in (17, 18)
+    assert int((foreground[done.rows("val")] > 0).sum()) in (8, 9, 10)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_empty_splits_get_the_smallest_groups(seed: int) -> None:
+    """Of 13 images val and test are owed 0.13 each, so all groups go to train before the others are filled."""
+    groups = ["ten"] * 10 + ["two"] * 2 + ["one"]
+    done = assign_splits(manifest(13, group=groups), fractions(13), (0.98, 0.01, 0.01), seed)
+    assert done.table.groupby("group")["split"].first().to_dict() == {"ten": "train", "two": "test", "one": "val"}
+
+
 def test_a_ratio_of_0_takes_nothing_from_the_datas_train() -> None:
     done = assign_splits(manifest(4, split=["train", "train", "train", "test"]), fractions(4), (0.8, 0.0, 0.2))
     assert done.split_counts() == {"train": 3, "val": 0, "test": 1}
@@ -152,6 +169,12 @@ def test_a_split_file_replaces_the_datas_own_and_brings_its_groups(tmp_path: Pat
     assert done.table["group"].tolist() == ["p", "p", "q", "r"]
 
 
+def test_groups_of_the_data_stand_before_those_of_a_split_file(tmp_path: Path) -> None:
+    (tmp_path / "s.csv").write_text("id,split,group\ni0000,train,p\ni0001,val,q\ni0002,test,r")
+    done = apply_split_file(manifest(3, group=["x", "y", "z"]), tmp_path / "s.csv")
+    assert done.table["group"].tolist() == ["x", "y", "z"]
+
+
 def test_saving_without_a_split_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no splits yet"):
         save_split(manifest(3), tmp_path / "split.csv")
@@ -167,6 +190,7 @@ def test_saving_without_a_split_is_refused(tmp_path: Path) -> None:
         (["id,split", "i0000,train", "i0001,Val", "i0002,test"], None, "train, val, test, not 'Val'"),
         (["name,split", "i0000,train"], None, "has the columns id and split, not name, split"),
         (["id,split,group", "i0000,train,p", "i0001,test,p", "i0002,val,q"], None, "more than one split: p"),
+        (["id,split,group", "i0000,train,p", "i0001,test,p", "i0002,val,q"], ["x", "y", "z"], "than one split: p"),
         (["id,split", "i0000,train", "i0001,test", "i0002,val"], ["p", "q", "q"], "more than one split: q"),
         ([""], None, "cannot be read as a split file"),
     ],

@@ -45,6 +45,11 @@ def test_images_that_are_not_common_are_left_out_and_said():
     assert "a 4, b 3" in found.notes[0]
 
 
+def test_it_is_said_where_one_run_was_tested_on_more():
+    assert "a 4, b 3" in compare({"a": FIRST, "b": SECOND[:3]}).notes[0]
+    assert "a 3, b 4" in compare({"a": FIRST[:3], "b": SECOND}).notes[0]
+
+
 def test_an_image_that_one_run_learned_from_is_left_out():
     learned = SECOND.assign(split=["train", "test", "test", "test"])
     assert "im0" not in compare({"a": FIRST, "b": learned}).ids
@@ -59,6 +64,11 @@ def test_an_image_with_another_mask_is_another_image():
         compare({"a": first, "b": SECOND.assign(foreground=0.5)})
 
 
+def test_masks_are_compared_among_the_runs_that_know_them():
+    first, third = FIRST.assign(foreground=0.1), SECOND.assign(foreground=[0.1, 0.1, 0.1, 0.2])
+    assert compare({"a": first, "b": SECOND, "c": third}).ids == ("im0", "im1", "im2")
+
+
 def test_ids_read_as_numbers_match_those_read_as_text():
     found = compare({"a": table([0.1, 0.2], ids=[12, 13]), "b": table([0.3, 0.4], ids=["12", "13"])})
     assert found.ids == ("12", "13")
@@ -70,6 +80,18 @@ def test_three_runs_are_compared_with_the_first_and_only_a_lone_best_wins():
     assert set(found.differences) == {"b", "c"}
     # im0: b and c tie; im1: c; im2: b; im3: undefined for c.
     assert found.wins["dice"] == {"a": 0, "b": 1, "c": 1}
+
+
+def test_values_that_differ_by_rounding_alone_have_no_winner():
+    found = compare({"a": table([0.3, 0.5]), "b": table([0.1 + 0.2, 0.6])})
+    assert found.wins["dice"] == {"a": 0, "b": 1}
+
+
+def test_the_options_of_the_bootstrap_reach_every_interval():
+    options = {"samples": 300, "level": 0.5, "seed": 7}
+    found = compare({"a": FIRST, "b": SECOND}, **options)
+    assert found.scores["b"].test["dice"] == bootstrap_mean(SECOND["dice"], **options)
+    assert found.differences["b"]["dice"] == paired_difference(SECOND["dice"], FIRST["dice"], **options)
 
 
 def test_groups_widen_the_intervals_of_every_run():

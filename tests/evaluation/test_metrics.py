@@ -145,6 +145,7 @@ def test_metric_columns_are_found_among_others():
         "image",
         "dice",
         "dice_optic disc",
+        "dices",
         "split",
         "foreground",
         "thresholded_jaccard",

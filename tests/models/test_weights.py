@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 
 from medgraft.errors import RecipeError, WeightsError
 from medgraft.models import available_weights, create_encoder, find_weights
-from medgraft.models.weight_packages import PACKAGES, rename_in_order
+from medgraft.models.weight_packages import PACKAGES, package_of, rename_in_order
 from medgraft.models.weights import Weights
 
 LITE = "tf_efficientnet_lite0"
@@ -229,3 +229,15 @@ def test_renaming_in_order_checks_number_shape_and_kind():
     ):
         with pytest.raises(WeightsError, match="p: "):
             rename_in_order(state, wanted, "p")
+
+
+def test_a_package_answers_for_a_tag_that_names_its_weights_and_for_no_other():
+    assert package_of("tf_efficientnet_lite0") is package_of("tf_efficientnet_lite0.in1k") is not None
+    assert package_of("mobilenetv2_100") is not None
+    # Under this tag timm has weights of its own training.
+    assert package_of("mobilenetv2_100.ra_in1k") is None
+    assert package_of("resnet18") is None
+
+
+def test_the_default_encoder_is_found_offline_by_its_tag_too():
+    assert find_weights("tf_efficientnet_lite0.in1k").digest == find_weights("tf_efficientnet_lite0").digest

@@ -11,7 +11,9 @@ from page_reader import read
 
 from medgraft.errors import RunError
 from medgraft.report import run_report
+from medgraft.report.folder import read_run_folder
 from medgraft.report.pictures import choose_cases
+from medgraft.run import Run
 
 HOSTILE = '<script>alert("x")</script>'
 
@@ -194,3 +196,13 @@ def test_parts_that_were_unfrozen_later_count_as_trained(make_run, tmp_path):
     assert "from epoch 3 5e-05" in page.text
     # 4,100,000 in the decoder and 928 * 4 ** 4 in blocks.4
     assert "4.3 M of 7.5 M parameters (58%) learned" in page.text
+
+
+def test_ids_and_groups_that_pandas_takes_for_missing_are_read_as_they_are(make_run, tmp_path):
+    folder = make_run(tmp_path / "run")
+    path = folder / "predictions.csv"
+    table = pd.read_csv(path)
+    table["group"] = ["NA", "null"] * (len(table) // 2) + ["NA"] * (len(table) % 2)
+    table.to_csv(path, index=False)
+    for read_again in (read_run_folder(folder), Run(folder)):
+        assert set(read_again.predictions["group"]) == {"NA", "null"}

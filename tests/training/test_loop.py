@@ -123,6 +123,19 @@ def test_the_frozen_encoder_does_not_move(prepared, tmp_path):
         assert changed and not any(name.startswith("encoder") for name in changed)
 
 
+def test_the_average_is_of_weights_and_statistics_with_the_live_count_of_batches(prepared, tmp_path):
+    """Two epochs of 14 images are 6 whole batches of 4."""
+    recipe = Recipe.make(size=32, epochs=2, batch_size=4, strategy="scratch", ema=0.9)
+    spec = ModelSpec(model="unet", widths=(4, 8), mean=(0.4,) * 3, std=(0.2,) * 3)
+    trainer = _trainer(prepared, tmp_path / "run", recipe, spec=spec)
+    trainer.fit()
+    average, live = trainer.evaluated().state_dict(), trainer.model.state_dict()
+    counts = [name for name in live if name.endswith("num_batches_tracked")]
+    assert {int(average[name]) for name in counts} == {6}
+    for name in ("head.weight", "first.1.running_mean"):
+        assert not torch.equal(average[name], live[name])
+
+
 def test_patience_stops_and_the_best_epoch_is_kept(prepared, tmp_path, monkeypatch):
     scores = iter([0.2, 0.6, 0.5, 0.6, 0.1, 0.9])
     recipe = Recipe.make(size=32, epochs=6, batch_size=8, patience=2)

@@ -24,6 +24,10 @@ def test_threshold_is_a_probability():
     assert batch_dice(logits, mask, 0.29).item() == 1.0
 
 
+def test_a_probability_that_just_reaches_the_threshold_is_foreground():
+    assert batch_dice(torch.zeros(1, 1, 1, 1), torch.ones(1, 1, 1, dtype=torch.uint8), 0.5).item() == 1.0
+
+
 @pytest.mark.parametrize("classes", [1, 4])
 def test_agrees_with_the_evaluation(classes):
     torch.manual_seed(classes)

@@ -53,6 +53,25 @@ def scale(images: Tensor) -> Tensor:
     return images.to(torch.float32).mul_(1.0 / _WHITE[images.dtype])
 
 
+class _Streams:
+    """Random numbers of one (seed, epoch, row): a counter-based generator whose counter is put to that place.
+
+    Seeding a generator for each sample would take as long as the warp of a small one.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self._bits = np.random.Philox(seed)
+        self._generator = np.random.Generator(self._bits)
+        self._fresh = self._bits.state
+
+    def of(self, epoch: int, row: int) -> np.random.Generator:
+        """The generator, at the beginning of this stream; the next call moves it."""
+        # The lower two of four 64-bit words count the draws.
+        self._fresh["state"]["counter"][2:] = epoch, row
+        self._bits.state = self._fresh
+        return self._generator
+
+
 class StoreDataset(Dataset[Batch]):
     """Rows of a store by key ``(epoch, row)``; a list of keys gives a whole :class:`Batch` at once.
 
@@ -63,7 +82,7 @@ class StoreDataset(Dataset[Batch]):
     def __init__(self, store: PixelStore, augmenter: Augmenter | None = None, seed: int = 0) -> None:
         self.store = store
         self.augmenter = augmenter
-        self.seed = seed
+        self._streams = _Streams(seed)
 
     def __len__(self) -> int:
         return len(self.store)
@@ -90,8 +109,7 @@ class StoreDataset(Dataset[Batch]):
         # Plain views: indexing a np.memmap makes an object of that class each time.
         stored, stored_masks = np.asarray(store.images), np.asarray(store.masks)
         for position, (epoch, row) in enumerate(keys):
-            rng = np.random.default_rng([self.seed, epoch, row])
-            image, mask = augmenter(stored[row], stored_masks[row], rng)
+            image, mask = augmenter(stored[row], stored_masks[row], self._streams.of(epoch, row))
             images[position], masks[position] = image, mask
         return images, masks
 

@@ -59,8 +59,10 @@ class Colour:
         linear = self._mixing() if colour else np.eye(channels)
         # Saturation and hue keep greys, so contrast's grey offset passes through them unchanged.
         offset = (1.0 - self.contrast) * self.brightness * float(luma @ mean)
-        gain = self.brightness * self.contrast
-        return np.column_stack([gain * linear, np.full(channels, offset)])
+        map_ = np.empty((channels, channels + 1))
+        map_[:, :channels] = self.brightness * self.contrast * linear
+        map_[:, channels] = offset
+        return map_
 
     def apply(self, image: Pixels) -> Pixels:
         """Change ``image`` [H, W, C], uint8 or uint16; where nothing changes, returns the array itself."""

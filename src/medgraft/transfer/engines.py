@@ -8,7 +8,8 @@ and take images of the height and width of the ``sample`` they were built with, 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from functools import cache
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -69,10 +70,8 @@ class OpenVinoEngine:
     name = "openvino"
 
     def __init__(self, encoder: Encoder, stop: int, sample: Tensor, precision: str = "fp32") -> None:
-        import openvino
-
         self.stop, self.bf16 = stop, precision == "bf16"
-        core = openvino.Core()
+        core = _openvino()
         options = {
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_PRECISION_HINT": "bf16" if self.bf16 else "f32",
@@ -85,6 +84,19 @@ class OpenVinoEngine:
         found = self.compiled(_array(images), share_inputs=True, share_outputs=self.bf16)
         maps = _maps([found[index] for index in range(len(self.compiled.outputs))])
         return [each.to(torch.bfloat16) for each in maps] if self.bf16 else maps
+
+
+@cache
+def _openvino() -> Any:
+    """One core for the whole process.
+
+    Each core gives the thread another stack for signal handlers and on its end puts back the one it found. Of two
+    cores the first to end leaves the stack of a thread on freed memory, where the next signal is fatal: the end of
+    a loader's worker, for one.
+    """
+    import openvino
+
+    return openvino.Core()
 
 
 def _array(images: Tensor) -> npt.NDArray[np.float32]:
