@@ -64,17 +64,18 @@ class _KillAt(Observer):
 
 
 @pytest.mark.parametrize(
-    ("engine", "options"),
+    ("engine", "precision", "options"),
     [
-        ("onnxruntime", {"strategy": "frozen"}),
-        ("torch", {"strategy": "gradual", "unfreeze_every": 1, "ema": 0.9}),
-        ("torch", {"strategy": "full", "accumulate": 2, "checkpoint_every": 2}),
+        ("onnxruntime", "fp32", {"strategy": "frozen"}),
+        ("openvino", "bf16", {"strategy": "gradual", "unfreeze_every": 2}),
+        ("torch", "fp32", {"strategy": "gradual", "unfreeze_every": 1, "ema": 0.9}),
+        ("torch", "fp32", {"strategy": "full", "accumulate": 2, "checkpoint_every": 2}),
     ],
-    ids=["frozen", "gradual", "full"],
+    ids=["frozen", "openvino", "gradual", "full"],
 )
-def test_a_broken_run_resumed_equals_an_unbroken_one(prepared, tmp_path, engine, options):
+def test_a_broken_run_resumed_equals_an_unbroken_one(prepared, tmp_path, engine, precision, options):
     recipe = Recipe.make(size=32, epochs=4, batch_size=4, patience=0, **options)
-    choices = Choices(engine, "fp32", "channels_last")
+    choices = Choices(engine, precision, "channels_last")
     whole = _trainer(prepared, tmp_path / "whole", recipe, choices)
     history = whole.fit()
     broken = _trainer(prepared, tmp_path / "broken", recipe, choices, _KillAt(4, 2))

@@ -30,6 +30,9 @@ from medgraft.transfer import Engine, Strategy, TorchEngine, checked_engine, enc
 
 Criterion = Callable[[Tensor, Tensor], Tensor]
 
+CHECKED = 8
+"""Training images on which the engine of a stage is compared with PyTorch."""
+
 
 class Trainer:
     """Trains ``model`` under ``strategy`` and keeps the best weights and a checkpoint in the run's folder.
@@ -218,7 +221,8 @@ class Trainer:
     def _engine(self, stop: int) -> Engine:
         """The chosen engine for this stage's prefix; torch where it was the probe's choice and cannot run this one."""
         assert self.encoder is not None
-        batch = next(iter(evaluation_loader(self.store, self.rows["train"][:1], 1)))
+        few = self.rows["train"][:CHECKED]
+        batch = next(iter(evaluation_loader(self.store, few, CHECKED)))
         sample = scale(batch.images).to(self.accelerator.device)
         try:
             return checked_engine(self.choices.engine, self.encoder, stop, sample, self.choices.precision)[0]
