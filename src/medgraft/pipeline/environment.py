@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import platform
 import sys
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ def environment(accelerator: Accelerator) -> dict[str, Any]:
         "python": platform.python_version(),
         "torch": str(torch.__version__),
         "timm": timm.__version__,
+        "engines": {name: version(name) for name in ("onnxruntime", "openvino") if find_spec(name)},
         "machine": f"{platform.system()} {platform.machine()}",
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),

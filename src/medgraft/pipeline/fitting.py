@@ -26,7 +26,7 @@ from medgraft.recipe import Recipe
 from medgraft.report import run_report
 from medgraft.run import Run
 from medgraft.training import Choices, Trainer, accelerator_for, choose
-from medgraft.transfer import encoder_of
+from medgraft.transfer import encoder_of, require_engine
 
 Transform = Callable[..., Any]
 
@@ -175,6 +175,8 @@ class _Fitting:
         found: list[Choices | None] = [None]
         if self.main:
             known = run.environment.get("choices")
+            if known:
+                require_engine(known["engine"])
             found[0] = Choices(**known) if known else self._timed("probe", lambda: self._probe(prepared, assembled))
             assert found[0] is not None
             run.update_environment(choices=found[0].to_dict())

@@ -46,18 +46,22 @@ def check_before_work(recipe: Recipe) -> None:
     size = min(recipe.size, _REHEARSAL_SIZE)
     assembled = rehearse(recipe.model_copy(update={"size": size}))
     if recipe.batch_size == 1:
-        _refuse_lone_image(assembled, size)
+        _refuse_lone_image(assembled, size, recipe.epochs - 1)
 
 
-def _refuse_lone_image(assembled: Assembled, size: int) -> None:
+def _refuse_lone_image(assembled: Assembled, size: int, last_epoch: int) -> None:
+    # What learns in the last epoch takes statistics of its batches; a fixed block does not.
+    assembled.strategy.on_epoch(assembled.model, [], last_epoch)
     model = assembled.model.train()
     try:
         with torch.no_grad():
             model(torch.zeros(1, assembled.spec.in_channels, size, size))
     except ValueError as error:
+        if "Expected more than 1 value per channel" not in str(error):
+            raise
         raise RecipeError(
-            f"batch_size: at size {size} a batch of one image leaves BatchNorm a single value a channel ({error}); "
-            "take batches of 2 or more, or a larger size."
+            "batch_size: batches of one image leave BatchNorm a single value a channel somewhere in this model; "
+            "take batches of 2 or more."
         ) from None
 
 

@@ -22,11 +22,11 @@ from medgraft.files import write_text
 from medgraft.progress import Observer
 from medgraft.recipe import Recipe
 from medgraft.training.checkpoint import Checkpoint
-from medgraft.training.probe import Choices
+from medgraft.training.probe import NONE, Choices
 from medgraft.training.schedule import warmup_cosine
 from medgraft.training.trainee import LAYOUTS, Learner, autocast, run_prefix
 from medgraft.training.validation import batch_dice
-from medgraft.transfer import Engine, Strategy, TorchEngine, checked_engine, encoder_of
+from medgraft.transfer import Engine, Strategy, TorchEngine, checked_engine, encoder_of, named_engine
 
 Criterion = Callable[[Tensor, Tensor], Tensor]
 
@@ -112,6 +112,7 @@ class Trainer:
                     "epoch": self.epoch + 1,
                     "seconds": round(time.perf_counter() - start, 3),
                     "stage": self.stage,
+                    "engine": self.engine.name if self.engine else NONE,
                     "lr": {group["part"]: group["lr"] for group in self.optimiser.param_groups},
                     "train": train,
                     "val": val,
@@ -224,12 +225,13 @@ class Trainer:
         few = self.rows["train"][:CHECKED]
         batch = next(iter(evaluation_loader(self.store, few, CHECKED)))
         sample = scale(batch.images).to(self.accelerator.device)
+        given = self.choices.engine, self.encoder, stop, sample, self.choices.precision
+        if self.recipe.engine != "auto":
+            return named_engine(*given)[0]
         try:
-            return checked_engine(self.choices.engine, self.encoder, stop, sample, self.choices.precision)[0]
+            return checked_engine(*given)[0]
         except EngineError as error:
-            if self.recipe.engine != "auto":
-                raise
-            self.observer.say(f"encoder blocks before {stop}: {error} They run on torch.")
+            self.observer.say(f"the {stop} fixed encoder blocks of this stage run on torch: {error}")
             return TorchEngine(self.encoder, stop)
 
     # -- keeping -----------------------------------------------------------------------------------------------

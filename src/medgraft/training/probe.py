@@ -49,10 +49,12 @@ class Choices:
         """The choice in a line, with the factors measured."""
         ms = self.milliseconds
         gain = ""
-        engine = f"engine {self.engine} bf16" if self.precision == "bf16" else ""
-        engine = engine if engine in ms else f"engine {self.engine}"
-        if "engine torch" in ms and engine in ms and self.engine != "torch":
-            gain = f" ({ms['engine torch'] / ms[engine]:.1f}x torch)"
+        times = [
+            next((ms[key] for key in (f"engine {name} {self.precision}", f"engine {name}") if key in ms), None)
+            for name in ("torch", self.engine)
+        ]
+        if times[0] and times[1] and self.engine != "torch":
+            gain = f" ({times[0] / times[1]:.1f}x torch)"
         step = f"step {self.precision} {self.memory_format}"
         plain = "step fp32 contiguous"
         ratio = f" (step {ms[plain] / ms[step]:.1f}x plain float32)" if step in ms and step != plain else ""
@@ -89,7 +91,7 @@ def choose(
         with _Steps(model, stop, engine, images, masks, criterion) as steps:
             figures |= _time_candidates(steps, candidates)
     precision, layout = _best(candidates, figures)
-    if engine is not None and encoder is not None and precision == "bf16" and recipe.engine == "auto":
+    if engine is not None and encoder is not None and precision == "bf16":
         # The step says which precision; only then is it known which engines may use it.
         engine, found = choose_engine(encoder, stop, images, recipe.engine, precision)
         figures |= {f"engine {name}": ms for name, ms in found.milliseconds.items()}

@@ -1,7 +1,14 @@
 """What is reused of a pretrained encoder, and how it adapts."""
 
 from medgraft.transfer.engines import Engine, OnnxEngine, OpenVinoEngine, TorchEngine
-from medgraft.transfer.prefix import Probe, checked_engine, choose_engine, least_milliseconds, require_engine
+from medgraft.transfer.prefix import (
+    Probe,
+    checked_engine,
+    choose_engine,
+    least_milliseconds,
+    named_engine,
+    require_engine,
+)
 from medgraft.transfer.strategy import ParamGroup, Strategy, encoder_of
 from medgraft.transfer.summary import PartSummary, summarise
 
@@ -18,6 +25,7 @@ __all__ = [
     "choose_engine",
     "encoder_of",
     "least_milliseconds",
+    "named_engine",
     "require_engine",
     "summarise",
 ]

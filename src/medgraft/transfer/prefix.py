@@ -50,10 +50,9 @@ def installed_engines() -> list[str]:
 
 def require_engine(name: str) -> None:
     """Raise EngineError, with what to install, where the package of engine ``name`` is not here."""
-    if name != "auto" and name not in installed_engines():
-        raise EngineError(
-            f"engine: {name} is not installed; install it (pip install {name}, or medgraft[cpu]), or choose auto."
-        )
+    if name in EXPORTED and name not in installed_engines():
+        extra = ", or Medgraft with the extra cpu" if name == "openvino" else ""
+        raise EngineError(f"engine: {name} is not installed here; install it (pip install {name}{extra}).")
 
 
 def checked_engine(
@@ -74,24 +73,34 @@ def checked_engine(
     Raises
     ------
     EngineError
-        Where it cannot be built or run, or differs by more than the parity allows.
+        Where it cannot be built or run, or differs by more than the parity allows; the message is the reason alone.
     """
     if name == "torch":
         return TorchEngine(encoder, stop), {}
     try:
         engine, parity = _built(name, encoder, stop, sample, precision)
+    except MemoryError:
+        raise
     except Exception as error:
         # Exporters and runtimes raise whatever they like at an operator they lack.
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-        raise EngineError(f"engine: {name} cannot run this encoder ({reason}); choose torch, or auto.") from error
+        raise EngineError(f"{name} cannot run this encoder ({reason})") from error
     for label, difference in parity.items():
         allowed = PARITY if label == name else BF16_PARITY * _torch_in_bf16(encoder, stop, sample)
         if not difference <= allowed:
-            raise EngineError(
-                f"engine: {label} differs from torch by {difference:.1e}, more than {allowed:.0e}; "
-                "choose torch, or auto."
-            )
+            kind = "of a map's largest value" if label == name else "of a map, as root mean squares"
+            raise EngineError(f"{label} differs from torch by {difference:.1e} {kind}, and {allowed:.1e} is allowed")
     return engine, parity
+
+
+def named_engine(
+    name: str, encoder: Encoder, stop: int, sample: Tensor, precision: str = "fp32"
+) -> tuple[Engine, dict[str, float]]:
+    """As :func:`checked_engine`, for an engine that the user asked for: the error says what to choose instead."""
+    try:
+        return checked_engine(name, encoder, stop, sample, precision)
+    except EngineError as error:
+        raise EngineError(f"engine: {error}; choose torch, or auto.") from error
 
 
 def choose_engine(
@@ -106,7 +115,7 @@ def choose_engine(
     precision : of the training; PyTorch and OpenVINO follow it.
     """
     if engine != "auto" or sample.device.type != "cpu":
-        taken, parity = checked_engine("torch" if engine == "auto" else engine, encoder, stop, sample, precision)
+        taken, parity = named_engine("torch" if engine == "auto" else engine, encoder, stop, sample, precision)
         return taken, Probe(parity=parity)
     probe = Probe()
     candidates: dict[str, Engine] = {}
@@ -120,10 +129,15 @@ def choose_engine(
         probe.parity.update(parity)
         candidates[_label(name, precision)] = candidate
     with _evaluating(encoder), torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
-        calls = {label: partial(candidate, sample) for label, candidate in candidates.items()}
+        calls = {label: partial(_maps, candidate, sample, precision) for label, candidate in candidates.items()}
         probe.milliseconds.update(least_milliseconds(calls))
     best = min(candidates, key=probe.milliseconds.__getitem__)
     return candidates[best], probe
+
+
+def _maps(engine: Engine, images: Tensor, precision: str) -> list[Tensor]:
+    """The maps in the type that the learner takes, so that every engine is charged for its conversion."""
+    return [each.to(torch.bfloat16 if precision == "bf16" else torch.float32) for each in engine(images)]
 
 
 def _label(name: str, precision: str) -> str:
@@ -133,7 +147,7 @@ def _label(name: str, precision: str) -> str:
 def _built(name: str, encoder: Encoder, stop: int, sample: Tensor, precision: str) -> tuple[Engine, dict[str, float]]:
     kind = EXPORTED[name]
     with _evaluating(encoder), torch.autocast(sample.device.type, enabled=False):
-        expected = [output.cpu() for output in TorchEngine(encoder, stop)(sample)]
+        expected = _float32(encoder, stop, sample)
         engine = kind(encoder, stop, sample)
         parity = {name: _difference(engine(sample), expected)}
         label = _label(name, precision)
@@ -145,11 +159,16 @@ def _built(name: str, encoder: Encoder, stop: int, sample: Tensor, precision: st
 
 def _torch_in_bf16(encoder: Encoder, stop: int, sample: Tensor) -> float:
     """How far PyTorch's own bf16 is from its float32, measured as an engine's is."""
-    engine = TorchEngine(encoder, stop)
     with _evaluating(encoder):
-        expected = engine(sample)
+        expected = _float32(encoder, stop, sample)
         with torch.autocast(sample.device.type, torch.bfloat16):
-            return _rms_difference(engine(sample), expected)
+            return _rms_difference([output.cpu() for output in TorchEngine(encoder, stop)(sample)], expected)
+
+
+def _float32(encoder: Encoder, stop: int, sample: Tensor) -> list[Tensor]:
+    """PyTorch's maps on the CPU; convolutions on a GPU would otherwise round to TF32, which misses the parity."""
+    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+        return [output.cpu() for output in TorchEngine(encoder, stop)(sample)]
 
 
 def least_milliseconds(calls: Mapping[str, Callable[[], object]], rounds: int = 3) -> dict[str, float]:
@@ -179,15 +198,17 @@ def _evaluating(encoder: Encoder) -> Iterator[None]:
 
 
 def _difference(outputs: list[Tensor], expected: list[Tensor]) -> float:
-    return max(
-        float((o.float() - e).abs().max() / e.abs().max().clamp_min(1e-12))
-        for o, e in zip(outputs, expected, strict=True)
-    )
+    """The largest over the maps; not a number where any value is none."""
+    shares = [
+        (o.float() - e).abs().max() / e.abs().max().clamp_min(1e-12) for o, e in zip(outputs, expected, strict=True)
+    ]
+    return float(torch.stack(shares).max())
 
 
 def _rms_difference(outputs: list[Tensor], expected: list[Tensor]) -> float:
     """Of bf16, whose largest difference is that of a few outliers and changes with the images."""
-    return max(
-        float((o.float() - e).square().mean().sqrt() / e.square().mean().sqrt().clamp_min(1e-12))
+    shares = [
+        (o.float() - e).square().mean().sqrt() / e.square().mean().sqrt().clamp_min(1e-12)
         for o, e in zip(outputs, expected, strict=True)
-    )
+    ]
+    return float(torch.stack(shares).max())
