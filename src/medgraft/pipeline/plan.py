@@ -9,6 +9,7 @@ from medgraft.data import MaskClasses
 from medgraft.errors import RecipeError
 from medgraft.pipeline.assemble import Assembled, assemble
 from medgraft.recipe import Recipe
+from medgraft.training import require_device
 from medgraft.transfer import require_engine
 
 _REHEARSAL_SIZE = 64
@@ -32,7 +33,7 @@ def rehearse(recipe: Recipe) -> Assembled:
     """
     mode: losses.Mode = "binary" if output_channels(recipe) == 1 else "multiclass"
     losses.create(recipe.loss, mode, recipe.loss_alpha, recipe.loss_gamma)
-    _require_device(recipe.device)
+    require_device(recipe.device)
     require_engine(recipe.engine)
     neutral = ((0.5,) * recipe.channels, (0.25,) * recipe.channels)
     return assemble(recipe, output_channels(recipe), *neutral)
@@ -63,14 +64,6 @@ def _refuse_lone_image(assembled: Assembled, size: int, last_epoch: int) -> None
             "batch_size: batches of one image leave BatchNorm a single value a channel somewhere in this model; "
             "take batches of 2 or more."
         ) from None
-
-
-def _require_device(device: str) -> None:
-    there = {"auto": True, "cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if not there[device]:
-        raise RecipeError(
-            f"device: torch {torch.__version__} finds no {device} device here; choose cpu, or auto for what there is."
-        )
 
 
 def summary_table(assembled: Assembled) -> str:

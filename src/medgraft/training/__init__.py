@@ -1,7 +1,7 @@
 """The training loop and what it needs: schedule, probe, checkpoints."""
 
 from medgraft.training.checkpoint import Checkpoint
-from medgraft.training.device import accelerator_for
+from medgraft.training.device import accelerator_for, require_device
 from medgraft.training.loop import Trainer
 from medgraft.training.probe import Choices, choose
 from medgraft.training.schedule import warmup_cosine
@@ -14,5 +14,6 @@ __all__ = [
     "accelerator_for",
     "batch_dice",
     "choose",
+    "require_device",
     "warmup_cosine",
 ]

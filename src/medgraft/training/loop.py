@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,13 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from medgraft.data import Augmenter, PixelStore, evaluation_loader, scale, training_loader
 from medgraft.errors import EngineError
 from medgraft.files import write_text
 from medgraft.progress import Observer
 from medgraft.recipe import Recipe
+from medgraft.training.average import moving_average
 from medgraft.training.checkpoint import Checkpoint
 from medgraft.training.probe import NONE, Choices
 from medgraft.training.schedule import warmup_cosine
@@ -76,7 +76,7 @@ class Trainer:
         fused = accelerator.device.type in ("cpu", "cuda")
         self.optimiser = torch.optim.AdamW([dict(group) for group in groups], fused=fused)
         self.scaler = torch.amp.GradScaler(accelerator.device.type, enabled=choices.precision == "fp16")
-        self.average = _average(model, recipe.ema)
+        self.average = moving_average(model, recipe.ema)
         self.loader = training_loader(
             store,
             rows["train"],
@@ -284,19 +284,3 @@ class _Clock:
         now = time.perf_counter()
         self.spent[part] += now - self.last
         self.last = now
-
-
-def _average(model: nn.Module, decay: float) -> AveragedModel | None:
-    if decay == 0:
-        return None
-    ema = get_ema_multi_avg_fn(decay)
-
-    def average(kept: Sequence[Tensor], now: Sequence[Tensor], count: Any) -> None:
-        if kept[0].is_floating_point():
-            ema(kept, now, count)
-        else:
-            # Counters are copied: their average, cut to an integer, would fall below the count.
-            for old, new in zip(kept, now, strict=True):
-                old.copy_(new)
-
-    return AveragedModel(model, multi_avg_fn=average, use_buffers=True)

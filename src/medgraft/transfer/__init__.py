@@ -5,12 +5,12 @@ from medgraft.transfer.prefix import (
     Probe,
     checked_engine,
     choose_engine,
-    least_milliseconds,
     named_engine,
     require_engine,
 )
 from medgraft.transfer.strategy import ParamGroup, Strategy, encoder_of
 from medgraft.transfer.summary import PartSummary, summarise
+from medgraft.transfer.timing import least_milliseconds
 
 __all__ = [
     "Engine",

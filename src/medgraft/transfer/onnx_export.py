@@ -37,6 +37,19 @@ def exported_prefix(encoder: Encoder, stop: int, sample: Tensor) -> bytes:
     return exported
 
 
+@contextlib.contextmanager
+def evaluating(module: nn.Module) -> Iterator[None]:
+    """Eval mode inside the block; each part has its own mode again after it."""
+    modes = {part: part.training for part in module.modules()}
+    try:
+        for part in modes:
+            part.training = False
+        yield
+    finally:
+        for part, mode in modes.items():
+            part.training = mode
+
+
 class _PrefixModule(nn.Module):
     """Channels last at both ends, as the rest of a training wants its maps; runtimes fuse what is left of that."""
 
@@ -60,27 +73,19 @@ def _digest(encoder: Encoder, stop: int, sample: Tensor) -> str:
 
 
 def _export(encoder: Encoder, stop: int, sample: Tensor) -> bytes:
-    """Export the prefix in eval mode; the encoder's own mode is put back after."""
-    modes = {module: module.training for module in encoder.modules()}
     # Two rows, so that the exporter does not take a batch of one for a constant.
     images = sample[:1].detach().cpu().float().permute(0, 2, 3, 1).contiguous().repeat(2, 1, 1, 1)
-    try:
-        for module in modes:
-            module.training = False
-        with _quiet(), torch.no_grad():
-            program = torch.onnx.export(
-                _PrefixModule(encoder, stop).eval(),
-                (images,),
-                input_names=["images"],
-                dynamic_shapes=({0: torch.export.Dim("batch")},),
-                dynamo=True,
-                verbose=False,
-            )
-            assert program is not None
-            exported: bytes = program.model_proto.SerializeToString()
-    finally:
-        for module, mode in modes.items():
-            module.training = mode
+    with evaluating(encoder), _quiet(), torch.no_grad():
+        program = torch.onnx.export(
+            _PrefixModule(encoder, stop).eval(),
+            (images,),
+            input_names=["images"],
+            dynamic_shapes=({0: torch.export.Dim("batch")},),
+            dynamo=True,
+            verbose=False,
+        )
+    assert program is not None
+    exported: bytes = program.model_proto.SerializeToString()
     return exported
 
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
-import time
-from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -15,6 +12,8 @@ from torch import Tensor
 from medgraft.errors import EngineError
 from medgraft.models import Encoder
 from medgraft.transfer.engines import Engine, OnnxEngine, OpenVinoEngine, TorchEngine
+from medgraft.transfer.onnx_export import evaluating
+from medgraft.transfer.timing import least_milliseconds
 
 PARITY = 1e-4
 """Largest difference from eager float32 PyTorch, relative to the largest value of each map, that an engine may show."""
@@ -128,7 +127,7 @@ def choose_engine(
             continue
         probe.parity.update(parity)
         candidates[_label(name, precision)] = candidate
-    with _evaluating(encoder), torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
+    with evaluating(encoder), torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
         calls = {label: partial(_maps, candidate, sample, precision) for label, candidate in candidates.items()}
         probe.milliseconds.update(least_milliseconds(calls))
     best = min(candidates, key=probe.milliseconds.__getitem__)
@@ -146,7 +145,7 @@ def _label(name: str, precision: str) -> str:
 
 def _built(name: str, encoder: Encoder, stop: int, sample: Tensor, precision: str) -> tuple[Engine, dict[str, float]]:
     kind = EXPORTED[name]
-    with _evaluating(encoder), torch.autocast(sample.device.type, enabled=False):
+    with evaluating(encoder), torch.autocast(sample.device.type, enabled=False):
         expected = _float32(encoder, stop, sample)
         engine = kind(encoder, stop, sample)
         parity = {name: _difference(engine(sample), expected)}
@@ -159,7 +158,7 @@ def _built(name: str, encoder: Encoder, stop: int, sample: Tensor, precision: st
 
 def _torch_in_bf16(encoder: Encoder, stop: int, sample: Tensor) -> float:
     """How far PyTorch's own bf16 is from its float32, measured as an engine's is."""
-    with _evaluating(encoder):
+    with evaluating(encoder):
         expected = _float32(encoder, stop, sample)
         with torch.autocast(sample.device.type, torch.bfloat16):
             return _rms_difference([output.cpu() for output in TorchEngine(encoder, stop)(sample)], expected)
@@ -169,32 +168,6 @@ def _float32(encoder: Encoder, stop: int, sample: Tensor) -> list[Tensor]:
     """PyTorch's maps on the CPU; convolutions on a GPU would otherwise round to TF32, which misses the parity."""
     with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
         return [output.cpu() for output in TorchEngine(encoder, stop)(sample)]
-
-
-def least_milliseconds(calls: Mapping[str, Callable[[], object]], rounds: int = 3) -> dict[str, float]:
-    """Least wall time of each call over ``rounds``, after one round that is not counted.
-
-    The calls take turns, and the least time counts: what else the machine does then can slow a call, but not
-    favour one over another.
-    """
-    least = dict.fromkeys(calls, float("inf"))
-    for counted in range(-1, rounds):
-        for name, call in calls.items():
-            start = time.perf_counter()
-            call()
-            if counted >= 0:
-                least[name] = min(least[name], 1000 * (time.perf_counter() - start))
-    return {name: round(milliseconds, 2) for name, milliseconds in least.items()}
-
-
-@contextlib.contextmanager
-def _evaluating(encoder: Encoder) -> Iterator[None]:
-    training = encoder.training
-    encoder.eval()
-    try:
-        yield
-    finally:
-        encoder.train(training)
 
 
 def _difference(outputs: list[Tensor], expected: list[Tensor]) -> float:
