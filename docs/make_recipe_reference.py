@@ -8,12 +8,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from medgraft.recipe import POLICIES, Augment, Recipe
+from medgraft.policy import POLICIES, Augment
+from medgraft.recipe import Recipe, default_of
 
 PAGE = Path(__file__).parent / "reference" / "recipe.md"
 
 SECTIONS = {
-    "size": "Data",
+    "task": "Data",
     "model": "Model",
     "strategy": "Strategy",
     "loss": "Loss",
@@ -58,9 +59,16 @@ def _table_head() -> str:
 
 
 def _row(name: str, option: dict[str, Any]) -> str:
-    default = "dermoscopy" if name == "augment" else _shown(option.get("default"))
+    default = _default(name, option)
     cells = (f"`{name}`", _values(name, option), default, option["description"])
     return f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |\n"
+
+
+def _default(name: str, option: dict[str, Any]) -> str:
+    if name == "augment":
+        return "dermoscopy"
+    known = name in Recipe.option_names()
+    return (default_of(name) or "").replace(",", ", ").replace(",  ", ", ") if known else _shown(option.get("default"))
 
 
 def _shown(value: Any) -> str:

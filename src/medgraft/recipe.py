@@ -14,47 +14,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from medgraft.errors import RecipeError, suggest
 from medgraft.files import write_text
+from medgraft.policy import POLICIES, Augment
 
-Policy = Literal["dermoscopy", "xray", "microscopy", "none"]
-StrategyName = Literal["frozen", "partial", "full", "gradual", "scratch"]
-
-
-class Augment(BaseModel):
-    """Random changes to a training image and, for the geometry, to its mask by the same map.
-
-    Ranges are symmetric and drawn uniformly: ``rotation: 30`` means -30 to 30 degrees, ``scale: 0.1`` means a
-    factor from 0.9 to 1.1, ``shift: 0.1`` a tenth of the side, ``brightness: 0.2`` a factor from 0.8 to 1.2.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    flip_horizontal: float = Field(0.0, ge=0, le=1, description="chance of a left-right flip")
-    flip_vertical: float = Field(0.0, ge=0, le=1, description="chance of an up-down flip")
-    rotation: float = Field(0.0, ge=0, le=180, description="rotation, up to this many degrees either way")
-    scale: float = Field(0.0, ge=0, lt=1, description="zoom by up to this fraction either way")
-    shift: float = Field(0.0, ge=0, le=1, description="shift by up to this fraction of the side")
-    elastic: float = Field(0.0, ge=0, le=0.5, description="elastic displacement, as a fraction of the side")
-    brightness: float = Field(0.0, ge=0, lt=1, description="brightness factor, 1 plus or minus this")
-    contrast: float = Field(0.0, ge=0, lt=1, description="contrast factor, 1 plus or minus this")
-    saturation: float = Field(0.0, ge=0, lt=1, description="saturation factor, 1 plus or minus this")
-    hue: float = Field(0.0, ge=0, le=0.5, description="hue shift, as a fraction of the colour circle")
-
-
-POLICIES: dict[str, Augment] = {
-    # A lesion has no up and no left; camera and skin vary in colour.
-    "dermoscopy": Augment(
-        flip_horizontal=0.5, flip_vertical=0.5, rotation=180, scale=0.2, shift=0.1,
-        brightness=0.2, contrast=0.2, saturation=0.2, hue=0.03,
-    ),
-    # A chest has an up and a left (the heart), and no colour.
-    "xray": Augment(rotation=10, scale=0.1, shift=0.05, brightness=0.2, contrast=0.2),
-    # A slide has no orientation; tissue deforms; stains vary.
-    "microscopy": Augment(
-        flip_horizontal=0.5, flip_vertical=0.5, rotation=180, scale=0.2, shift=0.1, elastic=0.03,
-        brightness=0.2, contrast=0.2, saturation=0.2, hue=0.05,
-    ),
-    "none": Augment(),
-}  # fmt: skip
+StrategyName = Literal["frozen", "partial", "full", "gradual", "lp_ft", "bn_affine", "scratch"]
+Task = Literal["segmentation", "classification"]
 
 
 def _augment(value: Any) -> Any:
@@ -81,6 +44,10 @@ def _shares(value: Any) -> Any:
     return shares
 
 
+def _names(value: Any) -> Any:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
 def _mask_values(value: Any) -> Any:
     """Read ``0=background,255=lesion`` (also ``0-127=background``) as a mapping of values to names."""
     if isinstance(value, str):
@@ -94,12 +61,22 @@ def _mask_values(value: Any) -> Any:
     return {str(key): name for key, name in value.items()} if isinstance(value, dict) else value
 
 
+DEFAULTS: dict[Task, dict[str, Any]] = {
+    "segmentation": {},
+    "classification": {"size": 224, "model": "classifier", "loss": "bce", "lr": 1e-3, "encoder_lr": 1e-4},
+}
+"""Defaults of a task that differ from those of the fields."""
+
+
 class Recipe(BaseModel):
     """All that decides a run besides the data."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     # -- data ------------------------------------------------------------------------------------------------
+    task: Literal["auto", "segmentation", "classification"] = Field(
+        "auto", description="auto: segmentation where the data has masks, classification where it has labels"
+    )
     size: int = Field(256, ge=32, le=4096, description="working size: images are resized to SIZE x SIZE pixels")
     channels: Literal[1, 3] = Field(3, description="1 reads images as grey, 3 as colour")
     mask_values: Annotated[dict[str, str] | None, BeforeValidator(_mask_values)] = Field(
@@ -107,48 +84,76 @@ class Recipe(BaseModel):
         "(default: 0/1 and 0/255 masks are recognised)")  # fmt: skip
     image_column: str | None = Field(None, description="CSV column with the image files")
     mask_column: str | None = Field(None, description="CSV column with the mask files")
+    label_column: Annotated[tuple[str, ...] | None, BeforeValidator(_names)] = Field(
+        None, description="CSV column with the label, or several, comma separated, of 0 and 1 (multi-label)"
+    )
+    classes: Annotated[tuple[str, ...] | None, BeforeValidator(_names)] = Field(
+        None, description="the classes in order, comma separated; of two, the second is the positive one "
+        "(default: normal or negative first, else as sorted)")  # fmt: skip
     group_column: str | None = Field(None, alias="group", description="CSV column with the patient (group)")
     split_column: str | None = Field(None, description="CSV column with train, val or test")
     split_file: Path | None = Field(None, description="reuse the split.csv of an earlier run")
     ratios: Annotated[tuple[float, float, float], BeforeValidator(_shares)] = Field(
         (0.7, 0.15, 0.15), description="shares of train, val and test where the data has no split of its own"
     )
-    augment: Annotated[Augment, BeforeValidator(_augment)] = Field(
-        POLICIES["dermoscopy"], description="augmentation policy: dermoscopy, xray, microscopy or none"
+    folds: int = Field(
+        0, ge=0, description="cross-validation: train FOLDS times, each image is tested once; 0: one split"
     )
+    augment: Annotated[Augment, BeforeValidator(_augment)] = Field(
+        POLICIES["dermoscopy"], description="augmentation policy: dermoscopy, xray, microscopy or none "
+        "(default: xray where all images are grey, else dermoscopy)")  # fmt: skip
 
     # -- model -----------------------------------------------------------------------------------------------
     model: str = Field("encoder_unet", description="encoder_unet, unet (no encoder), or with the extra smp: "
-                       "smp:deeplabv3plus, smp:fpn, smp:unetplusplus, smp:segformer")  # fmt: skip
-    encoder: str = Field("tf_efficientnet_lite0", description="any timm encoder with a feature pyramid")
+                       "smp:deeplabv3plus, smp:fpn, smp:unetplusplus, smp:segformer; for labels "
+                       "classifier")  # fmt: skip
+    encoder: str = Field("tf_efficientnet_lite0", description="any timm encoder (for masks: one with a feature "
+                         "pyramid), or for labels one of the CBR family; medgraft encoders lists them")  # fmt: skip
+    head: Literal["linear", "dropout", "mlp"] = Field(
+        "linear", description="classifier: linear; dropout and linear; or mlp (256 hidden units, ReLU, dropout)"
+    )
+    dropout: float = Field(0.5, ge=0, lt=1, description="classifier: dropout of the heads dropout and mlp")
     widths: Annotated[tuple[Annotated[int, Field(ge=1)], ...] | None, BeforeValidator(_numbers)] = Field(
         None, description="channels of the steps of the U-Net or decoder, comma separated (default: the model's own)"
     )
-    weights: str | None = Field(None, description="pretrained weights: a file (.safetensors or a state dict) or "
-                                "an hf-hub: id (default: an installed package, then timm)")  # fmt: skip
+    weights: str | None = Field(None, description="pretrained weights: a file (.safetensors or a state dict), an "
+                                "hf-hub: id, or medical:NAME[@FILE] (default: an installed package, then "
+                                "timm)")  # fmt: skip
     adapt: Literal["sum", "mean"] = Field("sum", description="how the first convolution takes grey input")
 
     # -- strategy --------------------------------------------------------------------------------------------
     strategy: StrategyName = Field("frozen", description="frozen: encoder fixed; partial: last blocks learn; full: "
                                    "all learn, lower rates in the encoder; gradual: unfreeze block by block; "
+                                   "lp_ft: the head first, then full; bn_affine: norms and head alone; "
                                    "scratch: all from random weights")  # fmt: skip
-    lr: float = Field(2e-3, gt=0, le=1, description="learning rate of the decoder (scratch: of everything)")
+    lr: float = Field(2e-3, gt=0, le=1, description="learning rate of the decoder or head (scratch: of everything)")
     encoder_lr: float | None = Field(None, gt=0, le=1, description="rate of the deepest learning encoder block "
-                                     "(default: 0.3 of LR)")  # fmt: skip
+                                     "(default: 0.3 of LR, with labels 0.0001 where LR is not given)")  # fmt: skip
     decay: float = Field(0.8, gt=0, le=1, description="factor from an encoder block's rate to the one before it")
     block_lrs: Annotated[tuple[Annotated[float, Field(ge=0, le=1)], ...] | None, BeforeValidator(_numbers)] = Field(
         None, description="explicit rate of each encoder block, input to output, comma separated; 0 freezes it"
     )
     blocks: int = Field(2, ge=1, description="partial: how many encoder blocks learn, counted from the deepest")
     unfreeze_every: int = Field(3, ge=1, description="gradual: epochs between one encoder block and the next")
-    batch_norm: Literal["frozen", "train"] = Field(
-        "train", description="BatchNorm statistics of encoder blocks that learn (fixed blocks never move theirs)"
-    )
+    probe_epochs: int = Field(5, ge=1, description="lp_ft: epochs of the head alone, where it is not solved at once")
+    batch_norm: Literal["frozen", "train", "adapt"] = Field(
+        "train", description="BatchNorm statistics of the encoder; train: blocks that learn move theirs; frozen: none "
+        "do; adapt: all are estimated on the training images, then none moves")  # fmt: skip
+    views: int = Field(0, ge=0, description="labels: views of each training image that the fixed part of the encoder "
+                       "sees, once, the first unchanged, the others augmented; 0: 1 where the encoder is fixed or "
+                       "augmentation is off, else a new one every epoch")  # fmt: skip
+    solver: Literal["auto", "lbfgs", "adamw"] = Field(
+        "auto", description="labels, encoder fixed: what trains the head on its features; lbfgs: logistic regression "
+        "(linear heads), penalty chosen on val; adamw: the usual loop; auto: lbfgs where it can"
+    )  # fmt: skip
 
     # -- loss ------------------------------------------------------------------------------------------------
-    loss: str = Field("combo", description="bce (cross-entropy), dice, focal, iou or combo")
+    loss: str = Field("combo", description="bce (cross-entropy), dice, focal, iou or combo; with labels bce or focal")
+    imbalance: Literal["none", "class_weights", "weighted_sampling"] = Field(
+        "none", description="labels: weigh classes in the loss, or draw images, so that every class counts the same"
+    )
     loss_alpha: float = Field(0.5, ge=0, le=1, description="combo: weight of the cross-entropy; focal: alpha")
-    loss_gamma: float = Field(2.0, ge=0, description="focal: how strongly easy pixels are discounted")
+    loss_gamma: float = Field(2.0, ge=0, description="focal: how strongly easy pixels (or images) are discounted")
 
     # -- training --------------------------------------------------------------------------------------------
     epochs: int = Field(15, ge=1, description="epochs at most")
@@ -174,7 +179,8 @@ class Recipe(BaseModel):
     checkpoint_every: int = Field(1, ge=1, description="epochs between checkpoints")
 
     # -- evaluation ------------------------------------------------------------------------------------------
-    threshold: float = Field(0.5, gt=0, lt=1, description="probability from which a pixel counts as foreground")
+    threshold: float = Field(0.5, gt=0, lt=1, description="probability from which a pixel counts as foreground, "
+                             "or an image as positive")  # fmt: skip
     bootstrap: int = Field(2000, ge=100, description="bootstrap samples behind each interval")
 
     @model_validator(mode="after")
@@ -193,7 +199,7 @@ class Recipe(BaseModel):
     @classmethod
     def make(cls, base: Recipe | None = None, **options: Any) -> Recipe:
         """Return ``base`` (default: the defaults) with ``options`` changed; raises RecipeError with one sentence."""
-        start = base.options() if base is not None else {}
+        start = base.chosen() if base is not None else {}
         if isinstance(options.get("augment"), dict) and base is not None and "policy" not in options["augment"]:
             options["augment"] = base.augment.model_dump() | options["augment"]
         unknown = [key for key in options if key not in cls.option_names()]
@@ -231,6 +237,27 @@ class Recipe(BaseModel):
         """Every option with its value, as plain types that YAML and JSON can hold."""
         return self.model_dump(mode="json", by_alias=True)
 
+    def chosen(self) -> dict[str, Any]:
+        """Those options that were given a value, as plain types; the others have their defaults."""
+        return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
+
+    def for_task(self, task: Task, grey: bool) -> Recipe:
+        """The same, complete, for data of that task: options that were not chosen take the defaults of the task.
+
+        Parameters
+        ----------
+        task : what the data has: masks (``segmentation``) or labels (``classification``).
+        grey : whether its images are grey, and so get the policy ``xray`` where none was chosen.
+        """
+        if self.task not in ("auto", task):
+            raise RecipeError(f"task: {self.task!r} is asked for, and the data is one for {task}.")
+        defaults = dict(DEFAULTS[task])
+        if "lr" in self.model_fields_set:
+            defaults.pop("encoder_lr", None)
+        if grey:
+            defaults["augment"] = "xray"
+        return Recipe.make(**(self.options() | defaults | self.chosen() | {"task": task}))
+
     def to_yaml(self) -> str:
         """The complete recipe as YAML."""
         return yaml.safe_dump(self.options(), sort_keys=False, allow_unicode=True)
@@ -238,6 +265,16 @@ class Recipe(BaseModel):
     def save(self, path: str | Path) -> None:
         """Write the complete recipe, whole or not at all."""
         write_text(path, self.to_yaml())
+
+
+def default_of(option: str) -> str | None:
+    """The default of an option in words, with that of classification where it differs; None where it has none."""
+    plain = Recipe().options()[option]
+    if plain is None:
+        return None
+    words = ",".join(map(str, plain)) if isinstance(plain, list) else str(plain)
+    other = DEFAULTS["classification"].get(option)
+    return words if other is None else f"{words}, with labels {other}"
 
 
 def _one_sentence(error: ValidationError) -> str:
