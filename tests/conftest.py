@@ -41,3 +41,35 @@ def draw_ellipses(folder, count: int = 20, height: int = 48, width: int = 64, se
 def ellipses(tmp_path_factory):
     """A folder of 20 images (48 x 64) with masks."""
     return draw_ellipses(tmp_path_factory.mktemp("ellipses") / "shapes")
+
+
+def draw_blobs(folder, count: int = 12, classes=("disc", "square", "cross"), side: int = 48, seed: int = 0):
+    """A folder a class of images with that shape, bright on a noisy ground; returns the folder."""
+    rng = np.random.default_rng(seed)
+    for name in classes:
+        (folder / name).mkdir(parents=True)
+        for index in range(count):
+            ground = rng.integers(60, 110, (side, side, 3)).astype(np.uint8)
+            x, y, r = int(rng.integers(16, side - 16)), int(rng.integers(16, side - 16)), int(rng.integers(8, 13))
+            colour = (200, 190, 180)
+            if name == "disc":
+                cv2.circle(ground, (x, y), r, colour, -1)
+            elif name == "square":
+                cv2.rectangle(ground, (x - r, y - r), (x + r, y + r), colour, -1)
+            else:
+                cv2.line(ground, (x - r, y), (x + r, y), colour, 3)
+                cv2.line(ground, (x, y - r), (x, y + r), colour, 3)
+            cv2.imwrite(str(folder / name / f"{name}_{index:02d}.png"), ground)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def blobs(tmp_path_factory):
+    """A folder of three class folders with 12 images (48 x 48) each."""
+    return draw_blobs(tmp_path_factory.mktemp("blobs") / "blobs")
+
+
+@pytest.fixture(scope="session")
+def pairs(tmp_path_factory):
+    """A folder of two class folders with 16 images (48 x 48) each."""
+    return draw_blobs(tmp_path_factory.mktemp("pairs") / "pairs", 16, ("disc", "cross"), seed=1)

@@ -19,7 +19,7 @@ from medgraft.data.augment import Augmenter
 from medgraft.data.colour import Colour, sample_colour
 from medgraft.data.geometry import Geometry, sample_geometry
 from medgraft.errors import DataError
-from medgraft.recipe import POLICIES, Augment
+from medgraft.policy import POLICIES, Augment
 
 SQUARE = np.arange(25, dtype=np.uint8).reshape(5, 5)
 

@@ -18,7 +18,7 @@ from medgraft.data.augment import Augmenter
 from medgraft.data.batches import EpochSampler, StoreDataset, _Streams, evaluation_loader, scale, training_loader
 from medgraft.data.manifest import Manifest
 from medgraft.data.store import PixelStore
-from medgraft.recipe import POLICIES
+from medgraft.policy import POLICIES
 
 
 @pytest.fixture(scope="module")
@@ -57,10 +57,10 @@ def test_a_batch_holds_the_rows_it_says(store: PixelStore) -> None:
     batch = StoreDataset(store).__getitems__([(0, 4), (0, 2)])
     assert batch.images.shape == (2, 3, 20, 20) and batch.images.dtype == torch.uint8
     assert batch.images.is_contiguous(memory_format=torch.channels_last)
-    assert batch.masks.shape == (2, 20, 20) and batch.masks.dtype == torch.uint8
+    assert batch.targets.shape == (2, 20, 20) and batch.targets.dtype == torch.uint8
     assert batch.rows.tolist() == [4, 2] and batch.rows.dtype == torch.int64
     np.testing.assert_array_equal(batch.images[0].permute(1, 2, 0), store.images[4])
-    np.testing.assert_array_equal(batch.masks[1], store.masks[2])
+    np.testing.assert_array_equal(batch.targets[1], store.masks[2])
     assert batch.images[0, :, 0, 0].tolist() == [100, 8, 4]  # red, green, blue
 
 

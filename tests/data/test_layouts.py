@@ -281,9 +281,10 @@ def test_bad_tables_are_refused(tmp_path: Path, lines: list[str], says: str) -> 
 
 
 def test_table_without_masks_points_to_the_folder(tmp_path: Path) -> None:
-    path = table(pairs(tmp_path) / "labels.csv", "image_id,diagnosis", "a,nevus")
+    path = table(pairs(tmp_path) / "labels.csv", "image_id,age", "a,30")
     with pytest.raises(DataError) as error:
         open_data(path)
+    assert "none with labels, which would be label, labels, class" in str(error.value)
     assert f"give the folder, which has images/ and masks/: {tmp_path}" in str(error.value)
 
 

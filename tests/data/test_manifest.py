@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from medgraft.data.labels import LabelClasses
 from medgraft.data.manifest import Manifest
 from medgraft.errors import DataError
 
@@ -97,3 +98,46 @@ def test_groups_are_text_and_notes_add_up(tmp_path: Path) -> None:
     data = manifest(tmp_path, group=np.array([1, 1, 2, 3])).with_notes("one").with_notes("two", "three")
     assert data.table["group"].tolist() == ["1", "1", "2", "3"]
     assert data.notes == ("one", "two", "three")
+
+
+def labelled(folder: Path, labels: list[object], multilabel: bool = False, **columns: list[object]) -> Manifest:
+    frame = table(folder, len(labels), **columns).assign(target=labels)
+    return Manifest(frame, folder, "data", classes=LabelClasses(("a", "b"), multilabel))
+
+
+def test_labels_are_no_files(tmp_path: Path) -> None:
+    data = labelled(tmp_path, ["b", "a", "b"], split=["train", "val", "train"])
+    assert data.task == "classification" and data.labels.tolist() == [1, 0, 1]
+    assert data.presence.tolist() == [[0, 1], [1, 0], [0, 1]]
+    assert data.train.labels.tolist() == [1, 1] and data.with_notes("x").classes == data.classes
+    masks = manifest(tmp_path)
+    assert masks.task == "segmentation" and masks.classes is None
+    for numbers in ("labels", "presence"):
+        with pytest.raises(DataError, match="have masks and no labels"):
+            getattr(masks, numbers)
+
+
+def test_several_labels_or_none(tmp_path: Path) -> None:
+    data = labelled(tmp_path, ["b|a", "", "b"], multilabel=True)
+    assert data.labels.tolist() == [[1, 1], [0, 0], [0, 1]]
+
+
+@pytest.mark.parametrize(
+    ("labels", "multilabel", "says"),
+    [
+        (["a", "", "b"], False, "1 images have no label: i1"),
+        (["a", None, "b"], True, "1 images have no label: i1"),
+        (["a", "c", "b"], False, r": labels that are none of the classes \(a, b\): 'c'"),
+        (["a", "a|c", "b"], True, r"none of the classes \(a, b\): 'c'"),
+    ],
+)
+def test_bad_labels_are_refused(tmp_path: Path, labels: list[object], multilabel: bool, says: str) -> None:
+    with pytest.raises(DataError, match=says):
+        labelled(tmp_path, labels, multilabel)
+
+
+def test_a_missing_image_of_a_labelled_manifest(tmp_path: Path) -> None:
+    frame = table(tmp_path, 2).assign(target=["a", "b"])
+    (tmp_path / "i1.png").unlink()
+    with pytest.raises(DataError, match=r"1 images do not exist: .*i1\.png"):
+        Manifest(frame, tmp_path, "data", classes=LabelClasses(("a", "b")))

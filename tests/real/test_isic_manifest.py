@@ -40,9 +40,9 @@ def test_isic_masks_agree_with_the_table() -> None:
         assert classes.encode(mask, row.target).mean() == pytest.approx(row.lesion_fraction, abs=1e-3)
 
 
-def test_isic_table_alone_points_to_the_folder() -> None:
+def test_isic_table_without_a_label_points_to_the_folder() -> None:
     with pytest.raises(DataError, match="Or give the folder"):
-        open_data(DATA / "isic2017" / "labels.csv")
+        open_data(DATA / "isic2017" / "labels.csv", task="segmentation")
 
 
 def test_nuclei_are_split_by_foreground() -> None:

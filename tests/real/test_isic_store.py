@@ -13,7 +13,7 @@ from medgraft.data.formats.raster import read_image, read_mask
 from medgraft.data.layouts import open_data
 from medgraft.data.resize import resize_image
 from medgraft.data.store import PixelStore
-from medgraft.recipe import POLICIES
+from medgraft.policy import POLICIES
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
 pytestmark = pytest.mark.skipif(not SHARED.exists(), reason="../shared is not here, so neither is its data")
@@ -47,7 +47,7 @@ def test_the_store_holds_what_the_files_hold(manifest, store: PixelStore) -> Non
 def test_lesions_stay_darker_than_skin_through_augmentation(store: PixelStore) -> None:
     darker = []
     for batch in training_loader(store, range(len(store)), Augmenter(POLICIES["dermoscopy"]), 16, seed=0):
-        for image, mask in zip(batch.images.float().mean(dim=1), batch.masks.bool(), strict=True):
+        for image, mask in zip(batch.images.float().mean(dim=1), batch.targets.bool(), strict=True):
             if mask.any() and not mask.all():
                 darker.append(bool(image[mask].mean() < image[~mask].mean()))
     assert np.mean(darker) > 0.9

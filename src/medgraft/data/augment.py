@@ -13,7 +13,7 @@ import torch
 from medgraft.data.colour import Pixels, sample_colour
 from medgraft.data.geometry import sample_geometry
 from medgraft.errors import DataError
-from medgraft.recipe import Augment
+from medgraft.policy import Augment
 
 Transform = Callable[..., Any]
 
@@ -35,7 +35,7 @@ class Augmenter:
     Examples
     --------
     >>> import numpy as np
-    >>> from medgraft.recipe import Augment
+    >>> from medgraft.policy import Augment
     >>> augmenter = Augmenter(Augment(flip_horizontal=1.0))
     >>> image = np.arange(3, dtype=np.uint8).reshape(1, 3, 1)
     >>> augmenter(image, None, np.random.default_rng(0))[0].ravel().tolist()

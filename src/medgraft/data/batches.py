@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
@@ -20,18 +21,21 @@ Rows = Sequence[int] | npt.NDArray[np.integer[Any]]
 
 # Keeps the stream that shuffles apart from the streams that augment, which are keyed by (seed, epoch, row).
 _ORDER_STREAM = 0x6F72646572
+# Bits that epochs leave free in the number of a stream.
+_REPEATS = 32
 _WHITE = {torch.uint8: 255.0, torch.uint16: 65535.0}
 
 
 class Batch(NamedTuple):
     """Some rows of a store.
 
-    ``images`` [B, C, H, W] uint8 or uint16, with channels-last strides; ``masks`` [B, H, W] uint8 class
-    indices; ``rows`` [B] int64 positions in the store (and in its manifest).
+    ``images`` [B, C, H, W] uint8 or uint16, with channels-last strides; ``targets`` [B, H, W] uint8 class
+    indices of masks, or of labels [B] int64, or [B, classes] uint8 where an image may have several; ``rows`` [B]
+    int64 positions in the store (and in its manifest).
     """
 
     images: Tensor
-    masks: Tensor
+    targets: Tensor
     rows: Tensor
 
 
@@ -93,25 +97,29 @@ class StoreDataset(Dataset[Batch]):
     def __getitems__(self, keys: Sequence[Key]) -> Batch:
         rows = np.array([row for _, row in keys], dtype=np.int64)
         if self.augmenter is None:
-            images, masks = self.store.images[rows], self.store.masks[rows]
+            images, targets = self.store.images[rows], self.store.targets[rows]
         else:
-            images, masks = self._augmented(keys, self.augmenter)
+            images, targets = self._augmented(keys, rows, self.augmenter)
         return Batch(
             torch.from_numpy(np.asarray(images)).permute(0, 3, 1, 2),
-            torch.from_numpy(np.asarray(masks)),
+            torch.from_numpy(np.asarray(targets)),
             torch.from_numpy(rows),
         )
 
-    def _augmented(self, keys: Sequence[Key], augmenter: Augmenter) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-        store = self.store
-        images = np.empty((len(keys), *store.images.shape[1:]), store.images.dtype)
-        masks = np.empty((len(keys), *store.masks.shape[1:]), store.masks.dtype)
+    def _augmented(
+        self, keys: Sequence[Key], rows: npt.NDArray[np.int64], augmenter: Augmenter
+    ) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
         # Plain views: indexing a np.memmap makes an object of that class each time.
-        stored, stored_masks = np.asarray(store.images), np.asarray(store.masks)
+        stored, masks = np.asarray(self.store.images), np.asarray(self.store.masks)
+        images = np.empty((len(keys), *stored.shape[1:]), stored.dtype)
+        moved = np.empty((len(keys), *masks.shape[1:]), masks.dtype)
+        labels = self.store.labels
         for position, (epoch, row) in enumerate(keys):
-            image, mask = augmenter(stored[row], stored_masks[row], self._streams.of(epoch, row))
-            images[position], masks[position] = image, mask
-        return images, masks
+            mask = masks[row] if labels is None else None
+            images[position], changed = augmenter(stored[row], mask, self._streams.of(epoch, row))
+            if changed is not None:
+                moved[position] = changed
+        return images, moved if labels is None else labels[rows]
 
 
 class EpochSampler(Sampler[list[Key]]):
@@ -130,9 +138,20 @@ class EpochSampler(Sampler[list[Key]]):
         Positions in the store to draw from.
     batch_size
         Rows a batch and process.
+    weights
+        ``[len(rows)]``, at least 0: rows are then drawn with replacement, each as often as its weight says, as many
+        as there are. None: every row once.
     """
 
-    def __init__(self, rows: Rows, batch_size: int, seed: int, rank: int = 0, world: int = 1) -> None:
+    def __init__(
+        self,
+        rows: Rows,
+        batch_size: int,
+        seed: int,
+        rank: int = 0,
+        world: int = 1,
+        weights: npt.NDArray[np.float64] | None = None,
+    ) -> None:
         if len(rows) == 0 or batch_size < 1 or not 0 <= rank < world:
             raise ValueError("wanted: at least one row, a batch of at least 1, and 0 <= rank < world")
         self.rows = np.asarray(rows, dtype=np.int64)
@@ -140,6 +159,7 @@ class EpochSampler(Sampler[list[Key]]):
         self.seed = seed
         self.rank = rank
         self.world = world
+        self.weights = weights
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -151,13 +171,26 @@ class EpochSampler(Sampler[list[Key]]):
 
     def __iter__(self) -> Iterator[list[Key]]:
         epoch = self.epoch
-        order = np.random.default_rng([_ORDER_STREAM, self.seed, epoch]).permutation(self.rows)
+        order = self._order(np.random.default_rng([_ORDER_STREAM, self.seed, epoch]))
         step = self.batch_size * self.world
         if len(order) < step:
             order = np.resize(order, max(1, len(order) // self.world) * self.world)
+        keys = np.stack([self._streams(order), order], axis=1)
         for start in range(0, len(self) * step, step):
-            mine = order[start : start + step][self.rank :: self.world]
-            yield [(epoch, row) for row in mine.tolist()]
+            mine = keys[start : start + step][self.rank :: self.world]
+            yield [(stream, row) for stream, row in mine.tolist()]
+
+    def _streams(self, order: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """The epoch, and for a row that is drawn again a number of its own, so that it is augmented in another way."""
+        streams = np.full(len(order), self.epoch, np.int64)
+        if self.weights is not None:
+            streams += pd.Series(order).groupby(order).cumcount().to_numpy() << _REPEATS
+        return streams
+
+    def _order(self, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+        if self.weights is None:
+            return rng.permutation(self.rows)
+        return rng.choice(self.rows, len(self.rows), p=self.weights / self.weights.sum())
 
 
 class TrainingLoader:
@@ -187,13 +220,14 @@ def training_loader(
     workers: int = 0,
     rank: int = 0,
     world: int = 1,
+    weights: npt.NDArray[np.float64] | None = None,
 ) -> TrainingLoader:
     """Return shuffled, augmented batches of the store's ``rows``.
 
-    :class:`EpochSampler` says in what order, and what is left out. The batches are the same
-    whatever ``workers`` is; 0 prepares them in the calling process.
+    :class:`EpochSampler` says in what order (by ``weights``, where they are given), and what is left out. The batches
+    are the same whatever ``workers`` is; 0 prepares them in the calling process.
     """
-    sampler = EpochSampler(rows, batch_size, seed, rank, world)
+    sampler = EpochSampler(rows, batch_size, seed, rank, world, weights)
     return TrainingLoader(StoreDataset(store, augmenter, seed), sampler, workers)
 
 

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from medgraft.recipe import Augment
+from medgraft.policy import Augment
 
 Pixels = npt.NDArray[Any]
 

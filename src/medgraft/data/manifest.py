@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from medgraft.data.labels import LabelClasses
 from medgraft.errors import DataError, listing
 
 SPLITS: tuple[str, ...] = ("train", "val", "test")
@@ -16,27 +18,30 @@ SPLITS: tuple[str, ...] = ("train", "val", "test")
 
 @dataclass(frozen=True, eq=False)
 class Manifest:
-    """A table of images and masks that has been checked.
+    """A table of images with masks or labels that has been checked.
 
     Attributes
     ----------
-    table : columns ``id`` (unique), ``image`` and ``target`` (paths of the image and its mask), optional
-        ``group`` (patient), optional ``split`` (train, val or test), and the user's own columns.
+    table : columns ``id`` (unique), ``image`` (a path) and ``target`` (the path of the mask, or the label; several
+        labels are joined by ``|``, and none is an empty text), optional ``group`` (patient), optional ``split``
+        (train, val or test), and the user's own columns.
     root : the folder or file the data came from.
     name : a short name for titles and folders.
     notes : what was recognised or decided on the way here, one sentence each.
+    classes : what the labels mean; None where targets are masks.
 
     Raises
     ------
     DataError
-        When an id is doubled, a row has no mask, a file is missing, a split is none of the three, or a group
-        is in two splits.
+        When an id is doubled, a row has no mask or label, a file is missing, a label is none of the classes, a
+        split is none of the three, or a group is in two splits.
     """
 
     table: pd.DataFrame
     root: Path
     name: str
     notes: tuple[str, ...] = ()
+    classes: LabelClasses | None = None
 
     def __post_init__(self) -> None:
         table = self.table.reset_index(drop=True).copy()
@@ -44,10 +49,14 @@ class Manifest:
         if absent:
             raise DataError(f"{self.root}: the table has no column {', '.join(absent)}.")
         for column in table.columns.intersection(["id", "image", "target", "group", "split"]):
-            _refuse_missing(table, str(column), self.root)
+            _refuse_missing(table, str(column), self.root, self.classes)
             table[column] = table[column].astype(str)
         _check_ids(table, self.root)
-        _check_files(table, self.root)
+        _check_files(table, "image", "images", self.root)
+        if self.classes is None:
+            _check_files(table, "target", "masks", self.root)
+        else:
+            _check_labels(table, self.classes, self.root)
         _check_splits(table, self.root)
         object.__setattr__(self, "table", table)
         object.__setattr__(self, "root", Path(self.root))
@@ -64,6 +73,28 @@ class Manifest:
     def has_groups(self) -> bool:
         """Whether patients (groups) are known."""
         return "group" in self.table
+
+    @property
+    def task(self) -> Literal["segmentation", "classification"]:
+        """What the targets are for: masks or labels."""
+        return "segmentation" if self.classes is None else "classification"
+
+    @property
+    def labels(self) -> npt.NDArray[Any]:
+        """Class indices ``[n]`` int64, or of multi-label data 0 and 1 ``[n, C]`` uint8, in table order.
+
+        Raises DataError where the targets are masks.
+        """
+        if self.classes is None:
+            raise DataError(f"{self.root}: the images have masks and no labels.")
+        return self.classes.encode(self.table["target"])
+
+    @property
+    def presence(self) -> npt.NDArray[np.uint8]:
+        """1 for each class that an image has, else 0, ``[n, C]``; raises DataError where the targets are masks."""
+        if self.classes is None:
+            raise DataError(f"{self.root}: the images have masks and no labels.")
+        return self.classes.presence(self.table["target"])
 
     @property
     def train(self) -> Manifest:
@@ -122,11 +153,13 @@ def groups_in_two_splits(groups: pd.Series, splits: pd.Series) -> list[str]:
     return sorted(str(group) for group in counts.index[counts > 1])
 
 
-def _refuse_missing(table: pd.DataFrame, column: str, root: Path) -> None:
-    empty = table[column].isna() | (table[column].astype(str).str.strip() == "")
+def _refuse_missing(table: pd.DataFrame, column: str, root: Path, classes: LabelClasses | None) -> None:
+    empty = table[column].isna()
+    if column != "target" or classes is None or not classes.multilabel:
+        empty |= table[column].astype(str).str.strip() == ""
     if not empty.any():
         return
-    what = {"target": "mask", "image": "image file"}.get(column, column)
+    what = {"target": "label" if classes else "mask", "image": "image file"}.get(column, column)
     name = "image" if column == "id" else "id"
     where = listing(table.loc[empty, name])
     raise DataError(f"{root}: {int(empty.sum())} images have no {what}: {where}.")
@@ -138,11 +171,17 @@ def _check_ids(table: pd.DataFrame, root: Path) -> None:
         raise DataError(f"{root}: images are listed more than once: {listing(doubled)}.")
 
 
-def _check_files(table: pd.DataFrame, root: Path) -> None:
-    for column, what in (("image", "images"), ("target", "masks")):
-        missing = [path for path in table[column] if not Path(path).is_file()]
-        if missing:
-            raise DataError(f"{root}: {len(missing)} {what} do not exist: {listing(missing)}.")
+def _check_files(table: pd.DataFrame, column: str, what: str, root: Path) -> None:
+    missing = [path for path in table[column] if not Path(path).is_file()]
+    if missing:
+        raise DataError(f"{root}: {len(missing)} {what} do not exist: {listing(missing)}.")
+
+
+def _check_labels(table: pd.DataFrame, classes: LabelClasses, root: Path) -> None:
+    try:
+        classes.encode(table["target"])
+    except DataError as error:
+        raise DataError(f"{root}: {error}") from None
 
 
 def _check_splits(table: pd.DataFrame, root: Path) -> None:

@@ -1,13 +1,9 @@
-"""Splits into train, val and test: the data's own, a saved one, or a seeded and stratified one.
-
-Images (or groups, where patients are known) are sorted into bins of like foreground fraction, shuffled within
-each bin, and dealt out one by one to the split that lags furthest behind its share. Every bin is so spread
-over all splits, and no split is ahead of its share by more than two thirds of the largest group.
-"""
+"""Splits into train, val and test: the data's own, a saved one, or a seeded and stratified one (see ``dealing``)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
@@ -15,16 +11,15 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from medgraft.data.dealing import deal
 from medgraft.data.manifest import SPLITS, Manifest, groups_in_two_splits
 from medgraft.errors import DataError, listing
 from medgraft.files import write_text
 
-_BINS = 10
-
 
 def assign_splits(
     manifest: Manifest,
-    foreground: npt.NDArray[np.float64],
+    foreground: npt.NDArray[np.float64] | None = None,
     ratios: Sequence[float] = (0.7, 0.15, 0.15),
     seed: int = 0,
 ) -> Manifest:
@@ -36,24 +31,59 @@ def assign_splits(
     Parameters
     ----------
     manifest : the images; by group where it has groups.
-    foreground : ``[n]`` fraction of foreground pixels of each row's mask, for the stratification.
+    foreground : ``[n]`` fraction of foreground pixels of each row's mask, for the stratification; not used where
+        the data has labels, which are then what the split is stratified by.
     ratios : shares of train, val and test.
     seed : of the shuffle; the same seed and data give the same split, whatever the order of the rows.
 
     Raises
     ------
     DataError
-        When there are fewer images (groups) than splits to fill, or the data's own splits have no train.
+        When there are fewer images (groups) than splits to fill, the data's own splits have no train, or val or
+        test have a label that train lacks.
     """
-    if len(foreground) != len(manifest):
-        raise ValueError(f"{len(foreground)} foreground fractions for {len(manifest)} images")
+    foreground = strata_for(manifest, foreground)
     if manifest.has_split:
-        return _complete(manifest, foreground, ratios, seed)
-    dealt = _deal(_units(manifest, foreground), dict(zip(SPLITS, ratios, strict=True)), seed, manifest.root)
-    done = manifest.with_split(dealt)
-    by = "group" if manifest.has_groups else "image"
-    counts = ", ".join(f"{n} {split}" for split, n in done.split_counts().items())
-    return done.with_notes(f"split made by {by}, stratified by foreground fraction, seed {seed}: {counts}")
+        done = _complete(manifest, foreground, ratios, seed)
+    else:
+        done = manifest.with_split(deal(manifest, dict(zip(SPLITS, ratios, strict=True)), seed, foreground))
+        by = "group" if manifest.has_groups else "image"
+        what = "foreground fraction" if manifest.classes is None else "label"
+        counts = ", ".join(f"{n} {split}" for split, n in done.split_counts().items())
+        done = done.with_notes(f"split made by {by}, stratified by {what}, seed {seed}: {counts}")
+    refuse_unseen_labels(done)
+    return done
+
+
+def strata_for(manifest: Manifest, foreground: npt.NDArray[np.float64] | None) -> npt.NDArray[np.float64] | None:
+    """Return the foreground to stratify by, which is None where there are labels to stratify by instead."""
+    if manifest.classes is not None:
+        return None
+    if foreground is None or len(foreground) != len(manifest):
+        given = "no" if foreground is None else len(foreground)
+        raise ValueError(f"{given} foreground fractions for {len(manifest)} images with masks")
+    return foreground
+
+
+def refuse_unseen_labels(manifest: Manifest) -> None:
+    """Refuse splits in which val or test have a label that train lacks; without labels there is nothing to refuse.
+
+    Of multi-label data every class needs an image in train. Raises DataError that names the classes.
+    """
+    if manifest.classes is None:
+        return
+    there = {split: manifest.presence[manifest.rows(split)].sum(axis=0) for split in SPLITS}
+    elsewhere = there["val"] + there["test"]
+    unseen = [
+        f"{name} ({there['val'][i]} in val, {there['test'][i]} in test)"
+        for i, name in enumerate(manifest.classes.names)
+        if not there["train"][i] and (elsewhere[i] or manifest.classes.multilabel)
+    ]
+    if unseen:
+        raise DataError(
+            f"{manifest.root}: no image in train has the label {listing(unseen)}, so it cannot be learnt. "
+            "Split otherwise, or take these images out."
+        )
 
 
 def save_split(manifest: Manifest, path: str | Path) -> None:
@@ -71,7 +101,8 @@ def apply_split_file(manifest: Manifest, path: str | Path) -> Manifest:
     Raises
     ------
     DataError
-        When the file cannot be read, names other images than the data has, or has a group in two splits.
+        When the file cannot be read, names other images than the data has, has a group in two splits, or has a
+        label in val or test that train lacks.
     """
     saved = _read_split(Path(path))
     ids = manifest.table["id"]
@@ -90,7 +121,9 @@ def apply_split_file(manifest: Manifest, path: str | Path) -> Manifest:
         table["group"] = saved["group"].to_numpy()
     if "group" in table:
         _refuse_torn_groups(table["group"], table["split"], path)
-    return Manifest(table, manifest.root, manifest.name, (*manifest.notes, f"split read from {path}"))
+    done = replace(manifest, table=table, notes=(*manifest.notes, f"split read from {path}"))
+    refuse_unseen_labels(done)
+    return done
 
 
 def _read_split(path: Path) -> pd.DataFrame:
@@ -123,7 +156,9 @@ def _refuse_torn_groups(groups: pd.Series, splits: pd.Series, path: str | Path) 
         )
 
 
-def _complete(manifest: Manifest, foreground: npt.NDArray[np.float64], ratios: Sequence[float], seed: int) -> Manifest:
+def _complete(
+    manifest: Manifest, foreground: npt.NDArray[np.float64] | None, ratios: Sequence[float], seed: int
+) -> Manifest:
     """Take the splits that the data's own lack out of its train."""
     counts = manifest.split_counts()
     shares = dict(zip(SPLITS, ratios, strict=True))
@@ -132,8 +167,8 @@ def _complete(manifest: Manifest, foreground: npt.NDArray[np.float64], ratios: S
         raise DataError(f"{manifest.root}: its own splits have no image in train, so nothing can be learnt.")
     if not lacking:
         return manifest
-    units = _units(manifest.train, foreground[manifest.rows("train")])
-    dealt = _deal(units, {s: shares[s] for s in ("train", *lacking)}, seed, manifest.root)
+    of_train = None if foreground is None else foreground[manifest.rows("train")]
+    dealt = deal(manifest.train, {s: shares[s] for s in ("train", *lacking)}, seed, of_train)
     own = pd.Series(manifest.table["split"].to_numpy(), index=manifest.table["id"])
     own.loc[dealt.index] = dealt
     done = manifest.with_split(own)
@@ -141,61 +176,3 @@ def _complete(manifest: Manifest, foreground: npt.NDArray[np.float64], ratios: S
     return done.with_notes(
         f"the data has no {' and no '.join(lacking)}: taken out of its train with seed {seed}, {taken}"
     )
-
-
-def _units(manifest: Manifest, foreground: npt.NDArray[np.float64]) -> pd.DataFrame:
-    """One row, by name, for each thing that stays whole: ``ids`` (list), ``size``, mean ``foreground``."""
-    table = manifest.table
-    name = table["group"] if manifest.has_groups else table["id"]
-    frame = pd.DataFrame({"name": name, "ids": table["id"], "foreground": foreground})
-    grouped = frame.sort_values(["name", "ids"]).groupby("name", sort=True)
-    units = grouped.agg(ids=("ids", list), foreground=("foreground", "mean"))
-    return units.assign(size=units["ids"].map(len))
-
-
-def _deal(units: pd.DataFrame, shares: dict[str, float], seed: int, root: Path) -> pd.Series:
-    """Give every unit to a split; returns splits indexed by image id."""
-    wanted = {split: share / sum(shares.values()) for split, share in shares.items() if share > 0}
-    if len(units) < len(wanted):
-        raise DataError(
-            f"{root}: {len(units)} images (groups, where known) cannot fill {len(wanted)} splits; "
-            "give more of them, or set a ratio to 0."
-        )
-    order = _stratified_order(units["foreground"].to_numpy(dtype=np.float64), seed)
-    sizes = units["size"].to_numpy()
-    chosen = _largest_lag(sizes[order], np.array(list(wanted.values())))
-    _fill_empty(chosen, sizes[order], len(wanted))
-    names = list(wanted)
-    pairs = {
-        image: names[split] for unit, split in zip(order, chosen, strict=True) for image in units["ids"].iloc[unit]
-    }
-    return pd.Series(pairs, dtype=object)
-
-
-def _stratified_order(foreground: npt.NDArray[np.float64], seed: int) -> npt.NDArray[np.int64]:
-    """Positions ``[n]`` by bin of foreground fraction (quantiles), shuffled within each bin."""
-    rng = np.random.default_rng(seed)
-    n = len(foreground)
-    shuffled = rng.permutation(n)
-    ranked = shuffled[np.argsort(foreground[shuffled], kind="stable")]
-    bins = np.array_split(ranked, min(_BINS, max(1, n // 10)))
-    return np.concatenate([rng.permutation(part) for part in bins])
-
-
-def _largest_lag(sizes: npt.NDArray[np.int64], shares: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
-    """Deal units in order, each to the split that lags furthest behind its share of what was dealt so far."""
-    given = np.zeros(len(shares))
-    chosen = np.zeros(len(sizes), np.int64)
-    for position, (size, dealt) in enumerate(zip(sizes, np.cumsum(sizes), strict=True)):
-        chosen[position] = np.argmax(shares * dealt - given)
-        given[chosen[position]] += size
-    return chosen
-
-
-def _fill_empty(chosen: npt.NDArray[np.int64], sizes: npt.NDArray[np.int64], splits: int) -> None:
-    """Give each empty split, in place, the smallest unit of the split that has most units."""
-    for split in range(splits):
-        counts = np.bincount(chosen, minlength=splits)
-        if counts[split] == 0:
-            rich = np.flatnonzero(chosen == counts.argmax())
-            chosen[rich[np.argmin(sizes[rich])]] = split

@@ -37,11 +37,12 @@ def staging(parent: Path) -> Iterator[Path]:
 
 
 def publish(folder: Path, target: Path) -> None:
-    """Flush all files of ``folder`` to disk and rename it to ``target``.
+    """Flush the files of ``folder`` to disk and rename it to ``target``.
 
+    Files in folders inside are not flushed one by one; whoever has many of them checks their sizes on opening.
     Where another process has published ``target`` meanwhile, that one stays and ``folder`` is left alone.
     """
-    for file in folder.iterdir():
+    for file in filter(Path.is_file, folder.iterdir()):
         with file.open("rb+") as written:
             os.fsync(written.fileno())
     try:
@@ -51,13 +52,20 @@ def publish(folder: Path, target: Path) -> None:
             raise
 
 
+def set_aside(folder: Path) -> None:
+    """Remove a damaged folder in one step, so that nobody opens what is left of it."""
+    away = folder.with_name(f"{_PREFIX}{uuid.uuid4().hex}")
+    folder.rename(away)
+    shutil.rmtree(away, ignore_errors=True)
+
+
 def reserve(path: Path, size: int) -> None:
     """Create ``path`` with ``size`` bytes of disk behind it; raises OSError (ENOSPC) where there are too few.
 
     A sparse file would be created on a full disk too, and writing to its memory map would kill the process.
     """
     with path.open("wb") as file:
-        if hasattr(os, "posix_fallocate"):
+        if size and hasattr(os, "posix_fallocate"):
             os.posix_fallocate(file.fileno(), 0, size)
             return
         for start in range(0, size, _CHUNK):

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from medgraft.data.manifest import Manifest
 from medgraft.data.masks import MaskClasses
 from medgraft.data.staging import publish, staging
-from medgraft.data.store_build import Layout, build
+from medgraft.data.store_build import Layout, build, mapped_masks
 from medgraft.errors import DataError
 
 _FORMAT = 1
@@ -33,27 +33,36 @@ class PixelStore:
     ----------
     images : ``[N, S, S, C]``, uint8, or uint16 where any source has more than 8 bits (8-bit ones are then
         multiplied by 257); read-only and mapped, so only what is used takes memory.
-    masks : ``[N, S, S]`` uint8 class indices, sampled by nearest neighbour.
-    sizes : ``[N, 2]`` int32, height and width of the original mask.
+    masks : ``[N, S, S]`` uint8 class indices, sampled by nearest neighbour; ``[N, 0, 0]`` where the images have
+        labels and no masks.
+    sizes : ``[N, 2]`` int32, height and width of the original image (and mask).
     foreground : ``[N]`` float64, share of the original mask's pixels that are not background.
-    classes : what the masks' values mean.
+    classes : what the masks' values mean; None without masks.
     path : the folder of the store.
+    labels : of manifests with labels: ``[N]`` int64, or ``[N, C]`` uint8 where an image may have several; else None.
+        They lie in memory, not in the folder.
 
-    A store pickles as its path, so worker processes map the same files.
+    A store pickles as its path and labels, so worker processes map the same files.
     """
 
     images: npt.NDArray[Any]
     masks: npt.NDArray[np.uint8]
     sizes: npt.NDArray[np.int32]
     foreground: npt.NDArray[np.float64]
-    classes: MaskClasses
+    classes: MaskClasses | None
     path: Path
+    labels: npt.NDArray[Any] | None = None
 
     def __len__(self) -> int:
         return len(self.images)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return PixelStore.load, (self.path,)
+        return PixelStore.load, (self.path, self.labels)
+
+    @property
+    def targets(self) -> npt.NDArray[Any]:
+        """What is to be predicted: labels where there are any, else masks."""
+        return self.masks if self.labels is None else self.labels
 
     @classmethod
     def open(
@@ -71,7 +80,7 @@ class PixelStore:
         Parameters
         ----------
         manifest
-            The images and masks; their order is the order of the rows.
+            The images, with masks or labels; their order is the order of the rows. Labels are not stored.
         size
             Side in pixels; images are resized to ``size x size`` whatever their shape.
         channels
@@ -94,12 +103,13 @@ class PixelStore:
         root = cache_folder(cache)
         path = root / _key(manifest, size, channels, mask_values)
         if not _is_whole(path):
-            _build(path, manifest, Layout(len(manifest), size, channels), mask_values, workers, progress)
-        return cls.load(path)
+            layout = Layout(len(manifest), size, channels, masked=manifest.classes is None)
+            _build(path, manifest, layout, mask_values, workers, progress)
+        return cls.load(path, manifest.labels if manifest.classes is not None else None)
 
     @classmethod
-    def load(cls, path: str | Path) -> PixelStore:
-        """Map the store in the folder ``path``; raises DataError where there is no whole one."""
+    def load(cls, path: str | Path, labels: npt.NDArray[Any] | None = None) -> PixelStore:
+        """Map the store in the folder ``path``, and give it its labels; DataError where there is no whole one."""
         path = Path(path)
         if not _is_whole(path):
             raise DataError(f"{path}: not a whole pixel store; open it again from the data.")
@@ -107,11 +117,12 @@ class PixelStore:
         layout = Layout(**about["layout"])
         return cls(
             images=np.memmap(path / "images.bin", layout.dtype, "r", shape=layout.images),
-            masks=np.memmap(path / "masks.bin", np.uint8, "r", shape=layout.masks),
+            masks=mapped_masks(path, layout, "r"),
             sizes=np.load(path / "sizes.npy"),
             foreground=np.load(path / "foreground.npy"),
-            classes=MaskClasses.from_dict(about["classes"]),
+            classes=MaskClasses.from_dict(about["classes"]) if layout.masked else None,
             path=path,
+            labels=labels,
         )
 
 
@@ -127,14 +138,22 @@ def _key(manifest: Manifest, size: int, channels: int, mask_values: Mapping[str,
     """Digest of everything that decides the store's contents, without reading a pixel."""
     mapping = list(mask_values.items()) if mask_values else None
     digest = hashlib.sha256(json.dumps([_FORMAT, size, channels, mapping]).encode())
-    for image, target in zip(manifest.table["image"], manifest.table["target"], strict=True):
-        for file in (image, target):
+    for pair in _files(manifest):
+        for file in filter(None, pair):
             try:
-                status = Path(file).stat()
+                status = file.stat()
             except OSError as error:
                 raise DataError(f"{file}: cannot be read any more ({error.strerror}).") from None
             digest.update(json.dumps([str(file), status.st_size, status.st_mtime_ns]).encode())
     return digest.hexdigest()[:32]
+
+
+def _files(manifest: Manifest) -> list[tuple[Path, Path | None]]:
+    """The files of each row: image and mask, or image alone where targets are labels."""
+    images = map(Path, manifest.table["image"])
+    if manifest.classes is not None:
+        return [(image, None) for image in images]
+    return list(zip(images, map(Path, manifest.table["target"]), strict=True))
 
 
 def _is_whole(path: Path) -> bool:
@@ -157,10 +176,9 @@ def _build(
     progress: Progress | None,
 ) -> None:
     classes = MaskClasses.from_option(mask_values) if mask_values else None
-    files = list(zip(map(Path, manifest.table["image"]), map(Path, manifest.table["target"]), strict=True))
     try:
         with staging(path.parent) as folder:
-            build(folder, files, layout, classes, workers or os.cpu_count() or 1, progress)
+            build(folder, _files(manifest), layout, classes, workers or os.cpu_count() or 1, progress)
             if _key(manifest, layout.size, layout.channels, mask_values) != path.name:
                 raise DataError(f"{manifest.root}: files changed while they were read; start again.")
             _set_aside(path)

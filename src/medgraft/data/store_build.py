@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +19,7 @@ from medgraft.data.resize import resize_image, resize_mask
 from medgraft.data.staging import reserve
 from medgraft.errors import DataError
 
-Files = Sequence[tuple[Path, Path]]
+Files = Sequence[tuple[Path, Path | None]]
 Progress = Callable[[int, int], None]
 
 _EIGHT_TO_SIXTEEN = 257  # takes 255 to 65535
@@ -26,12 +27,13 @@ _EIGHT_TO_SIXTEEN = 257  # takes 255 to 65535
 
 @dataclass(frozen=True)
 class Layout:
-    """Shape and type of a store's arrays."""
+    """Shape and type of a store's arrays; one without masks (images with labels) has none of any size."""
 
     count: int
     size: int
     channels: int
     dtype: str = "uint8"
+    masked: bool = True
 
     @property
     def images(self) -> tuple[int, int, int, int]:
@@ -41,17 +43,17 @@ class Layout:
     @property
     def masks(self) -> tuple[int, int, int]:
         """Shape of the masks."""
-        return self.count, self.size, self.size
+        return (self.count, self.size, self.size) if self.masked else (self.count, 0, 0)
 
     @property
     def image_bytes(self) -> int:
         """Bytes of the images."""
-        return self.mask_bytes * self.channels * np.dtype(self.dtype).itemsize
+        return math.prod(self.images) * np.dtype(self.dtype).itemsize
 
     @property
     def mask_bytes(self) -> int:
         """Bytes of the masks."""
-        return self.count * self.size * self.size
+        return math.prod(self.masks)
 
     @property
     def total_bytes(self) -> int:
@@ -84,7 +86,7 @@ def build(
     workers: int,
     progress: Progress | None,
 ) -> None:
-    """Write the store of ``files`` (pairs of image and mask) into ``folder``.
+    """Write the store of ``files`` (pairs of image and mask, or None for the mask) into ``folder``.
 
     ``classes`` None recognises binary masks once all have been read. Raises DataError with all unreadable
     files at once, and OSError where ``folder`` cannot be written.
@@ -96,6 +98,9 @@ def build(
         arrays = _decode_all(folder, files, layout, classes, workers, progress)
     if arrays.errors:
         raise DataError(_summary([arrays.errors[row] for row in sorted(arrays.errors)], len(files)))
+    if not layout.masked:
+        _finish(folder, arrays, layout, None)
+        return
     meaning = classes or _recognise(arrays, files)
     if not arrays.foreground.any():
         raise DataError(
@@ -117,7 +122,7 @@ def _decode_all(
     reserve(folder / "masks.bin", layout.mask_bytes)
     arrays = _Arrays(
         images=np.memmap(folder / "images.bin", layout.dtype, "r+", shape=layout.images),
-        masks=np.memmap(folder / "masks.bin", np.uint8, "r+", shape=layout.masks),
+        masks=mapped_masks(folder, layout, "r+"),
         sizes=np.zeros((layout.count, 2), np.int32),
         foreground=np.zeros(layout.count),
         classes=classes,
@@ -136,18 +141,33 @@ def _decode_all(
     return arrays
 
 
-def _decode(arrays: _Arrays, row: int, image_file: Path, mask_file: Path, layout: Layout) -> None:
+def mapped_masks(folder: Path, layout: Layout, mode: Literal["r", "r+"]) -> npt.NDArray[np.uint8]:
+    """Map the masks of a store; an empty file cannot be mapped, so without masks it is an empty array."""
+    if not layout.masked:
+        return np.zeros(layout.masks, np.uint8)
+    return np.memmap(folder / "masks.bin", np.uint8, mode, shape=layout.masks)
+
+
+def _decode(arrays: _Arrays, row: int, image_file: Path, mask_file: Path | None, layout: Layout) -> None:
     image = read_image(image_file, layout.channels, at_least=layout.size)
-    mask = read_mask(mask_file)
     height, width = image_size(image_file)
+    arrays.images[row] = _at_depth(resize_image(image, layout.size), arrays.images.dtype)
+    arrays.sizes[row] = height, width
+    if mask_file is not None:
+        _decode_mask(arrays, row, image_file, mask_file, (height, width), layout.size)
+
+
+def _decode_mask(
+    arrays: _Arrays, row: int, image_file: Path, mask_file: Path, shape: tuple[int, int], size: int
+) -> None:
+    mask = read_mask(mask_file)
+    height, width = shape
     if mask.shape != (height, width):
         raise DataError(
             f"{image_file} is {width} x {height} pixels and its mask {mask_file} is {mask.shape[1]} x "
             f"{mask.shape[0]}; a mask must have its image's size, so draw "
             "it anew or take the pair out"
         )
-    arrays.images[row] = _at_depth(resize_image(image, layout.size), arrays.images.dtype)
-    arrays.sizes[row] = height, width
     if arrays.classes is None:
         _note_values(arrays, mask, mask_file)
         # Values above 255 end in an error once all masks were read, so what is stored for them is never used.
@@ -155,7 +175,7 @@ def _decode(arrays: _Arrays, row: int, image_file: Path, mask_file: Path, layout
     else:
         indices = arrays.classes.encode(mask, mask_file)
     arrays.foreground[row] = np.count_nonzero(indices) / indices.size
-    arrays.masks[row] = resize_mask(indices, layout.size)
+    arrays.masks[row] = resize_mask(indices, size)
 
 
 def _at_depth(image: npt.NDArray[Any], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
@@ -176,17 +196,18 @@ def _recognise(arrays: _Arrays, files: Files) -> MaskClasses:
     """Turn the values stored so far into class indices, now that all values are known."""
     classes = MaskClasses.infer(set(arrays.values), dict(arrays.values))
     for row, (_, file) in enumerate(files):
+        assert file is not None
         arrays.masks[row] = classes.encode(arrays.masks[row], file)
     return classes
 
 
-def _finish(folder: Path, arrays: _Arrays, layout: Layout, classes: MaskClasses) -> None:
+def _finish(folder: Path, arrays: _Arrays, layout: Layout, classes: MaskClasses | None) -> None:
     for array in (arrays.images, arrays.masks):
         if isinstance(array, np.memmap):
             array.flush()
     np.save(folder / "sizes.npy", arrays.sizes)
     np.save(folder / "foreground.npy", arrays.foreground)
-    about = {"layout": asdict(layout), "classes": classes.to_dict()}
+    about = {"layout": asdict(layout), "classes": classes.to_dict() if classes else None}
     (folder / "store.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
 
 

@@ -1,11 +1,14 @@
-"""Layouts: the ways in which people keep images and masks, each read into a Manifest."""
+"""Layouts: the ways in which people keep images with masks or labels, each read into a Manifest."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from medgraft.data.layouts import folders, isic, tables
-from medgraft.data.layouts.columns import Columns
+from medgraft.data.layouts import class_folders, folders, isic, npz, tables
+from medgraft.data.layouts.columns import LABEL_NAMES, Columns, find_column
+from medgraft.data.layouts.tables import Task
 from medgraft.data.manifest import Manifest
 from medgraft.errors import DataError, listing
 
@@ -14,7 +17,8 @@ __all__ = ["open_data"]
 _UNDERSTOOD = (
     "What is understood: a folder with images/ and masks/ (a mask has its image's name, or that followed by "
     "_Segmentation, _segmentation, _mask or -mask); the folders of an ISIC challenge, unpacked side by side; "
-    "a CSV with the columns image and mask."
+    "a folder a class, perhaps below train/, val/ and test/; a CSV with the columns image and mask, or image and "
+    "label; an .npz file with train_images and train_labels."
 )
 
 
@@ -25,32 +29,45 @@ def open_data(
     mask_column: str | None = None,
     group: str | None = None,
     split_column: str | None = None,
+    label_column: str | Sequence[str] | None = None,
+    classes: Sequence[str] | None = None,
+    task: Task = "auto",
 ) -> Manifest:
-    """Read a data set of images and masks, in whatever layout is understood.
+    """Read a data set of images with masks or labels, in whatever layout is understood.
 
-    Layouts: a folder with ``images/`` and ``masks/``; the folders of the ISIC challenges of 2016, 2017
-    (part 1) and 2018 (task 1); a CSV whose paths are relative to it. A CSV beside the folders is joined by
-    file name. What was recognised is in the ``notes`` of the result.
+    Layouts with masks: a folder with ``images/`` and ``masks/``; the folders of the ISIC challenges of 2016, 2017
+    (part 1) and 2018 (task 1); a CSV whose paths are relative to it. Layouts with labels: a folder a class, perhaps
+    below ``train/``, ``val/`` and ``test/``; a CSV, or a folder with one; an ``.npz`` file in the manner of MedMNIST
+    (Yang et al. 2023). A CSV beside the folders is joined by file name. Where there are masks and labels, masks are
+    taken, unless ``task`` or ``label_column`` says otherwise. What was recognised is in the ``notes`` of the result.
 
     Parameters
     ----------
-    path : a folder or a CSV file.
+    path : a folder, a CSV file or an .npz file.
     image_column, mask_column : columns of a CSV (default: file, filename, path, image or image_id; mask).
     group : column with the patient (default: patient, patient_id or group).
     split_column : column with train, val or test (default: split, fold or set).
+    label_column : column with the label (default: label, class, diagnosis, ...); several columns hold 0 and 1 each,
+        and an image may have several of these classes, or none.
+    classes : the names of the classes in the order they shall have; of two, the second is the positive one.
+    task : ``segmentation``, ``classification``, or ``auto``: by what the data has.
 
     Raises
     ------
     DataError
-        When the layout is not understood, an image has no mask or a mask no image, a column is missing, a
-        group is in two splits, or there are fewer than two images.
+        When the layout is not understood, an image has no mask or label or a mask no image, a column is missing, a
+        group is in two splits, there is one class only, or there are fewer than two images.
     """
     path = Path(path).expanduser().absolute()
-    columns = Columns(image_column, mask_column, group, split_column)
+    labels = (label_column,) if isinstance(label_column, str) else tuple(label_column or ()) or None
+    if labels and task == "segmentation":
+        raise DataError(f"{path}: a label column ({listing(labels)}) is for classification, and masks are asked for.")
+    order = (classes,) if isinstance(classes, str) else classes
+    wish = _Wish(Columns(image_column, mask_column, group, split_column, labels), task, order)
     if path.is_file():
-        manifest = tables.read(path, columns)
+        manifest = _open_file(path, wish)
     elif path.is_dir():
-        manifest = _open_folder(path, columns)
+        manifest = _open_folder(path, wish)
     else:
         raise DataError(f"{path}: no such folder or file.")
     if len(manifest) < 2:
@@ -58,17 +75,73 @@ def open_data(
             f"{path}: there is one image in all ({manifest.table['image'][0]}); "
             "one to learn from and one to test on are the least, and fifty or more make sense."
         )
-    return manifest
+    return _with_masks_said(manifest, wish) if manifest.classes is None else manifest
 
 
-def _open_folder(path: Path, columns: Columns) -> Manifest:
-    if isic.recognises(path):
-        return isic.read(path, columns)
-    if folders.recognises(path):
-        return folders.read(path, columns)
+@dataclass(frozen=True)
+class _Wish:
+    """What the user asked for."""
+
+    columns: Columns
+    task: Task
+    classes: Sequence[str] | None
+
+    @property
+    def labels(self) -> bool:
+        """Whether labels are wanted, even where there are masks."""
+        return self.task == "classification" or self.columns.label is not None
+
+
+def _open_file(path: Path, wish: _Wish) -> Manifest:
+    if path.suffix.lower() == ".npz":
+        if wish.task == "segmentation":
+            raise DataError(f"{path}: an .npz file is read for its labels, and masks are asked for.")
+        return npz.read(path, wish.columns, wish.classes)
+    return tables.read(path, wish.columns, wish.task, wish.classes)
+
+
+def _open_folder(path: Path, wish: _Wish) -> Manifest:
+    challenge, masks = isic.recognises(path), folders.recognises(path)
+    if challenge and not wish.labels:
+        return isic.read(path, wish.columns)
+    if masks and not wish.labels:
+        return folders.read(path, wish.columns)
+    if wish.task != "segmentation":
+        if not challenge and not masks and wish.columns.label is None and class_folders.recognises(path):
+            return class_folders.read(path, wish.columns, wish.classes)
+        table = tables.find_labelled(path, wish.columns)
+        if table is not None:
+            manifest = tables.read(table, wish.columns, wish.task, wish.classes)
+            return replace(manifest, name=path.resolve().name)
+    raise DataError(_not_understood(path, wish))
+
+
+def _not_understood(path: Path, wish: _Wish) -> str:
     found = sorted(child.name + ("/" if child.is_dir() else "") for child in path.iterdir())
     if not found:
-        raise DataError(f"{path}: the folder is empty. {_UNDERSTOOD}")
+        return f"{path}: the folder is empty. {_UNDERSTOOD}"
+    only = class_folders.only_class(path)
+    one = f" The only folder with images is {only}/, and one class is none to tell apart." if only else ""
+    if wish.labels:
+        named = listing(wish.columns.label) if wish.columns.label else f"one of {', '.join(LABEL_NAMES)}"
+        return (
+            f"{path}: labels are asked for, and no CSV in this folder names its images and has the label column "
+            f"({named}); it holds {listing(found)}.{one} Name the columns with --image-column and --label-column."
+        )
     csv = [name for name in found if name.lower().endswith(".csv")]
-    hint = f" If {csv[0]} lists images and masks, give that file: {path / csv[0]}" if csv else ""
-    raise DataError(f"{path}: no layout that is understood; it holds {listing(found)}. {_UNDERSTOOD}{hint}")
+    hint = f" If {csv[0]} lists images and masks, or images and labels, give that file: {path / csv[0]}" if csv else ""
+    return f"{path}: no layout that is understood; it holds {listing(found)}.{one} {_UNDERSTOOD}{hint}"
+
+
+def _with_masks_said(manifest: Manifest, wish: _Wish) -> Manifest:
+    """Masks were taken: classes that were asked for have no use, and a column of labels is left alone."""
+    if wish.classes:
+        raise DataError(
+            f"{manifest.root}: the classes {listing(wish.classes)} are asked for, and the data has masks; take the "
+            "labels with --task classification, or name what mask values mean with --mask-values."
+        )
+    users = manifest.table.drop(columns="target").rename(columns={"csv_target": "target"})
+    column = find_column(users, None, LABEL_NAMES, manifest.root)
+    if column is None or wish.task == "segmentation":
+        return manifest
+    return manifest.with_notes(f"column {column} could be a label; --task classification learns it, not the masks")

@@ -15,11 +15,12 @@ from medgraft.errors import DataError, listing, suggest
 
 IMAGE_NAMES = ("file", "filename", "path", "image", "image_id", "image_path", "file_name")
 MASK_NAMES = ("mask", "mask_path", "mask_file", "segmentation")
+LABEL_NAMES = ("label", "labels", "class", "category", "diagnosis", "target", "dx", "finding", "finding_labels")
 GROUP_NAMES = ("patient", "patient_id", "group")
 SPLIT_NAMES = ("split", "fold", "set")
 RESERVED = ("id", "image", "target", "group", "split")
 
-_SPLIT_WORDS = {
+SPLIT_WORDS = {
     **dict.fromkeys(("train", "training"), "train"),
     **dict.fromkeys(("val", "valid", "validation", "dev"), "val"),
     **dict.fromkeys(("test", "testing", "holdout"), "test"),
@@ -34,6 +35,7 @@ class Columns:
     mask: str | None = None
     group: str | None = None
     split: str | None = None
+    label: tuple[str, ...] | None = None
 
 
 def read_table(path: Path) -> pd.DataFrame:
@@ -42,27 +44,40 @@ def read_table(path: Path) -> pd.DataFrame:
     Raises DataError where the file is not UTF-8 text, or a line has more values than the header has names
     (as an unquoted comma in a file name makes), or a name is there twice.
     """
+    return stripped(read_as_written(path))
+
+
+def stripped(written: pd.DataFrame) -> pd.DataFrame:
+    """Return the table of :func:`read_as_written` without spaces around its values, rows counted from 0."""
+    return pd.DataFrame({column: written[column].str.strip() for column in written}).reset_index(drop=True)
+
+
+def read_as_written(path: Path) -> pd.DataFrame:
+    """Read a CSV as :func:`read_table` does, with every value as it was written; the index is the line's number."""
     try:
         text = path.read_text(encoding="utf-8-sig")
         separator = max(",;\t", key=text.partition("\n")[0].count)
-        lines = [[value.strip() for value in line] for line in csv.reader(StringIO(text), delimiter=separator)]
+        reader = csv.reader(StringIO(text, newline=""), delimiter=separator)
+        numbered = [(reader.line_num, line) for line in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path}: cannot be read as a CSV file in UTF-8 ({error}).") from None
-    header = lines[0] if lines else []
+    header = [name.strip() for name in numbered[0][1]] if numbered else []
     if not any(header):
         raise DataError(f"{path}: cannot be read as a CSV file, its first line names no columns.")
     doubled = {name for name in header if name and header.count(name) > 1}
     if doubled:
         raise DataError(f"{path}: columns of the same name: {listing(sorted(doubled))}; rename one of each.")
     width = len(header)
-    longer = [number for number, line in enumerate(lines, 1) if any(line[width:])]
+    longer = [number for number, line in numbered if any(map(str.strip, line[width:]))]
     if longer:
         raise DataError(
             f"{path}: lines with more values than the {width} columns: {listing(longer)}; "
             "a value that holds the separator belongs in quotes."
         )
-    rows = [line[:width] + [""] * (width - len(line)) for line in lines[1:] if any(line)]
-    return pd.DataFrame(rows, columns=header, dtype=str)[[name for name in header if name]]
+    filled = {number: line for number, line in numbered[1:] if any(map(str.strip, line))}
+    rows = [line[:width] + [""] * (width - len(line)) for line in filled.values()]
+    table = pd.DataFrame(rows, columns=header, index=list(filled), dtype=str)
+    return table[[name for name in header if name]]
 
 
 def find_column(table: pd.DataFrame, asked: str | None, known: Sequence[str], where: Path) -> str | None:
@@ -79,6 +94,17 @@ def find_column(table: pd.DataFrame, asked: str | None, known: Sequence[str], wh
         return plain[_plain(asked)]
     names = [str(column) for column in table.columns]
     raise DataError(f"{where}: no column {asked!r}; it has {listing(names)}.{suggest(asked, names)}")
+
+
+def find_labels(table: pd.DataFrame, asked: Sequence[str] | None, where: Path) -> tuple[str, ...]:
+    """Return the label columns that were asked for, or the first of the usual ones; empty where there is none.
+
+    Raises DataError where a column that was asked for is missing.
+    """
+    if asked is None:
+        column = find_column(table, None, LABEL_NAMES, where)
+        return () if column is None else (column,)
+    return tuple(str(find_column(table, name, (), where)) for name in asked)
 
 
 def add_user_columns(
@@ -134,7 +160,7 @@ def _find_split(raw: pd.DataFrame, asked: str | None, where: Path) -> tuple[str 
 
 def _splits(values: pd.Series, asked: bool, where: Path) -> pd.Series | None:
     """Splits in our words; None where no value is one and the column was only recognised by its name."""
-    read = values.str.casefold().map(_SPLIT_WORDS)
+    read = values.str.casefold().map(SPLIT_WORDS)
     if read.notna().all():
         return read
     if not asked and read.isna().all():
@@ -142,7 +168,7 @@ def _splits(values: pd.Series, asked: bool, where: Path) -> pd.Series | None:
     strange = sorted({value or "(empty)" for value in values[read.isna()]})
     raise DataError(
         f"{where}: column {values.name} is a split, but {int(read.isna().sum())} rows hold {listing(strange)}"
-        f"; understood are {', '.join(_SPLIT_WORDS)}."
+        f"; understood are {', '.join(SPLIT_WORDS)}."
     )
 
 

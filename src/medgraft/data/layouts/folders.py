@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from medgraft.data.layouts.columns import IMAGE_NAMES, Columns, add_user_columns, read_table
-from medgraft.data.layouts.matching import list_images, match_masks, unique_ids
+from medgraft.data.layouts.matching import child_folder, list_images, match_masks, unique_ids
 from medgraft.data.manifest import Manifest
 from medgraft.errors import DataError
 
@@ -16,12 +16,12 @@ _ID_NAMES = (*IMAGE_NAMES, "id", "isic_id", "name")
 
 def recognises(root: Path) -> bool:
     """Whether the folder has images/ and masks/ (in any case)."""
-    return None not in (_child(root, "images"), _child(root, "masks"))
+    return None not in (child_folder(root, "images"), child_folder(root, "masks"))
 
 
 def read(root: Path, columns: Columns) -> Manifest:
     """Read images/ and masks/; raises DataError where they do not match."""
-    image_root, mask_root = _child(root, "images"), _child(root, "masks")
+    image_root, mask_root = child_folder(root, "images"), child_folder(root, "masks")
     if image_root is None or mask_root is None:
         raise DataError(f"{root}: holds no images/ and masks/.")
     base = match_masks(list_images(image_root), list_images(mask_root), image_root, mask_root)
@@ -75,7 +75,3 @@ def _rows_of(base: pd.DataFrame, values: pd.Series) -> pd.Series:
         del position[key]
     tails = values.str.replace("\\", "/").str.rpartition("/")[2]
     return values.map(position).fillna(tails.map(position))
-
-
-def _child(root: Path, name: str) -> Path | None:
-    return next((child for child in sorted(root.iterdir()) if child.name.lower() == name and child.is_dir()), None)

@@ -35,6 +35,11 @@ def recognises(root: Path) -> bool:
     return bool(_folders(root, _IMAGES))
 
 
+def image_folders(root: Path) -> dict[Path, str]:
+    """The split of each folder of images in ``root``."""
+    return {folder: split for (_, split), folder in _folders(root, _IMAGES).items()}
+
+
 def read(root: Path, columns: Columns) -> Manifest:
     """Read every official split that is there; raises DataError where data or ground truth is missing."""
     images, masks = _folders(root, _IMAGES), _folders(root, _MASKS)

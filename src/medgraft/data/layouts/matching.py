@@ -15,6 +15,11 @@ from medgraft.errors import DataError, listing
 MASK_ENDINGS = ("", "_Segmentation", "_segmentation", "_mask", "-mask")
 
 
+def child_folder(root: Path, name: str) -> Path | None:
+    """The folder in ``root`` of that name, in any case; None where there is none."""
+    return next((child for child in sorted(root.iterdir()) if child.name.lower() == name and child.is_dir()), None)
+
+
 def list_images(folder: Path) -> list[Path]:
     """Return the image files in ``folder`` and below, sorted; hidden files are skipped. Empty: DataError."""
     found, others = [], set()
