@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from medgraft.errors import RecipeError
 from medgraft.models import create_encoder
-from medgraft.models.adapt import adapt_first_layer
+from medgraft.models.adapt import adapt_first_layer, adapt_model
 from medgraft.models.weights import Weights
 
 RGB_MEAN, RGB_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -96,3 +96,29 @@ def test_encoders_take_any_number_of_channels_and_learn_from_them(name, channels
 def test_what_cannot_be_adapted_is_said(channels, how, words):
     with pytest.raises(RecipeError, match=words):
         adapt_first_layer(torch.ones(1, 3, 1, 1), RGB_MEAN, RGB_STD, channels, how)
+
+
+def test_a_grey_weight_is_repeated_and_divided_by_hand():
+    weight = torch.tensor([6.0]).view(1, 1, 1, 1)
+    layer = adapt_first_layer(weight, (0.4,), (0.2,), 3)
+    assert layer.weight.flatten().tolist() == pytest.approx([2.0, 2.0, 2.0])
+    # the average of the colours is 0.5, and (0.5 - 0.4) / 0.2 * 6 = 3
+    image = torch.tensor([0.2, 0.5, 0.8]).view(1, 3, 1, 1)
+    assert _first(layer, image).item() == pytest.approx(3.0, rel=1e-5)
+    assert adapt_first_layer(weight, (0.4,), (0.2,), 1).weight is weight
+
+
+@pytest.mark.parametrize("how", ["sum", "mean"])
+def test_a_grey_weight_is_unchanged_for_grey_whatever_the_way(how):
+    weight = torch.randn(2, 1, 3, 3)
+    layer = adapt_first_layer(weight, (0.4,), (0.2,), 1, how)
+    assert layer.weight is weight and layer.normalise.mean.item() == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize("first", ["0", None, "missing"])
+def test_a_first_layer_that_is_no_convolution_takes_the_channels_it_was_made_for(first):
+    model = torch.nn.Sequential(torch.nn.Linear(3, 3), torch.nn.Conv2d(3, 3, 1))
+    normalise = adapt_model(model, first, RGB_MEAN, RGB_STD, 3, "sum")
+    assert normalise.mean.flatten().tolist() == pytest.approx(RGB_MEAN)
+    with pytest.raises(RecipeError, match="no plain convolution; only images of 3 channels"):
+        adapt_model(model, first, RGB_MEAN, RGB_STD, 1, "sum")

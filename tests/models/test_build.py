@@ -6,7 +6,16 @@ import pytest
 import torch
 
 from medgraft.errors import RecipeError
-from medgraft.models import EncoderUNet, ModelSpec, SmpSegmenter, UNet, build_model, find_weights, list_models
+from medgraft.models import (
+    Classifier,
+    EncoderUNet,
+    ModelSpec,
+    SmpSegmenter,
+    UNet,
+    build_model,
+    find_weights,
+    list_models,
+)
 
 LITE = "tf_efficientnet_lite0"
 
@@ -23,6 +32,8 @@ def offline(monkeypatch):
         (ModelSpec(encoder="resnet18", in_channels=1, classes=3, widths=(16, 16, 8, 8)), EncoderUNet),
         (ModelSpec(model="unet", in_channels=1, widths=(4, 8), mean=(0.5,), std=(0.2,)), UNet),
         (ModelSpec(model="smp:fpn", encoder="resnet18"), SmpSegmenter),
+        (ModelSpec(model="classifier", encoder="cbr_small", classes=4, head="mlp", dropout=0.2), Classifier),
+        (ModelSpec(model="classifier", encoder="test_vit", in_channels=1, head="dropout"), Classifier),
     ],
 )
 def test_a_spec_survives_json_and_builds_what_takes_the_same_state(spec, kind):
@@ -61,9 +72,31 @@ def test_an_unet_has_no_encoder():
     assert ModelSpec(model="unet").encoder is None
 
 
+def test_a_description_from_before_there_were_classifiers_is_read():
+    old = {
+        "model": "encoder_unet", "encoder": "resnet18", "in_channels": 1, "classes": 2, "mean": [0.5, 0.5, 0.5],
+        "std": [0.5, 0.5, 0.5], "adapt": "sum", "widths": None, "bottleneck": 512,
+    }  # fmt: skip
+    spec = ModelSpec.from_dict(old)
+    assert {key: value for key, value in spec.to_dict().items() if key in old} == old
+    assert isinstance(build_model(spec), EncoderUNet)
+
+
+def test_head_and_dropout_of_a_spec_reach_the_classifier():
+    model = build_model(ModelSpec(model="classifier", encoder="cbr_small", head="mlp", dropout=0.3))
+    assert [type(part).__name__ for part in model.head] == ["Linear", "ReLU", "Dropout", "Linear"]
+    assert model.head[2].p == 0.3
+
+
+def test_statistics_of_the_cbr_family_complete_a_spec():
+    assert ModelSpec(model="classifier", encoder="cbr_tiny").completed().mean == (0.5, 0.5, 0.5)
+
+
 @pytest.mark.parametrize(
     ("raw", "words"),
     [
+        ({"model": "classifer"}, "Did you mean classifier"),
+        ({"model": "classifier", "encoder": None}, "wants an encoder"),
         ({"model": "encoderunet"}, "Did you mean encoder_unet"),
         ({"model": "smp:deeplab"}, "smp:deeplabv3plus"),
         ({"modle": "unet"}, "Did you mean model"),
@@ -77,5 +110,5 @@ def test_a_bad_spec_is_refused(raw, words):
 
 def test_all_names_are_listed():
     assert list_models() == [
-        "encoder_unet", "unet", "smp:deeplabv3plus", "smp:fpn", "smp:unetplusplus", "smp:segformer",
+        "encoder_unet", "unet", "smp:deeplabv3plus", "smp:fpn", "smp:unetplusplus", "smp:segformer", "classifier",
     ]  # fmt: skip

@@ -190,11 +190,22 @@ def test_an_unknown_encoder_suggests_near_names():
 
 
 @pytest.mark.parametrize(
-    ("name", "words"), [("vit_tiny_patch16_224", "one size only"), ("hrnet_w18_small", "feature pyramid")]
+    ("name", "words"),
+    [
+        ("gmlp_ti16_224", "one size only"),
+        ("test_vit", "feature pyramid"),
+        ("hrnet_w18_small", "feature pyramid"),
+        ("cbr_small", "for classification alone"),
+    ],
 )
 def test_a_model_that_is_no_chain_with_a_pyramid_is_refused(name, words):
     with pytest.raises(RecipeError, match=words):
         create_encoder(name)
+
+
+def test_blocks_have_names_of_their_own_where_every_part_is_a_convolution():
+    names = create_encoder("vgg11").block_names
+    assert names[0] == "stem" and len(set(names)) == len(names)
 
 
 def test_building_leaves_the_model_in_training_mode_with_fresh_statistics():

@@ -2,6 +2,7 @@
 
 import pickle
 import socket
+from dataclasses import replace
 
 import pytest
 import timm
@@ -11,8 +12,9 @@ from safetensors.torch import save_file
 
 from medgraft.errors import RecipeError, WeightsError
 from medgraft.models import available_weights, create_encoder, find_weights
+from medgraft.models.weight_hub import config_files
 from medgraft.models.weight_packages import PACKAGES, package_of, rename_in_order
-from medgraft.models.weights import Weights
+from medgraft.models.weights import Weights, load_into
 
 LITE = "tf_efficientnet_lite0"
 
@@ -125,6 +127,27 @@ def test_the_cache_of_torch_hub_is_used_without_a_network(tmp_path, state):
     place.mkdir(parents=True)
     torch.save(state, place / timm.get_pretrained_cfg("resnet18").url.rpartition("/")[2])
     assert torch.equal(find_weights("resnet18").state["conv1.weight"], state["conv1.weight"])
+    assert available_weights()[-1] == "resnet18.a1_in1k"
+
+
+def test_what_timm_does_not_know_or_is_not_whole_is_not_at_hand(tmp_path):
+    """A repository that is no encoder, one whose weights were never fetched, and somebody else's file."""
+    for name in ("models--timm--no_such_encoder", "models--timm--resnet34.a1_in1k"):
+        (tmp_path / "hub" / name / "snapshots" / "abc").mkdir(parents=True)
+        (tmp_path / "hub" / name / "refs").mkdir()
+        (tmp_path / "hub" / name / "refs" / "main").write_text("abc")
+    (tmp_path / "hub" / "models--timm--no_such_encoder" / "snapshots" / "abc" / "model.safetensors").write_bytes(b"")
+    (tmp_path / "hub" / "models--timm--resnet34.a1_in1k" / "snapshots" / "abc" / "config.json").write_text("{}")
+    (tmp_path / "torch" / "hub" / "checkpoints").mkdir(parents=True)
+    (tmp_path / "torch" / "hub" / "checkpoints" / "other.pth").write_bytes(b"")
+    assert available_weights() == list(PACKAGES)
+
+
+def test_a_file_of_another_name_in_a_repository_is_asked_for_by_that_name():
+    config = timm.get_pretrained_cfg("resnet18")
+    assert config_files(config) == ("model.safetensors", "pytorch_model.bin")
+    config.hf_hub_filename = "open_clip_model.safetensors"
+    assert config_files(config) == ("open_clip_model.safetensors",)
 
 
 @pytest.mark.parametrize("prefix", ["", "module.", "encoder.", "module.model."])
@@ -163,6 +186,23 @@ def test_weights_in_their_authors_form_are_translated():
     weights = Weights("authors", "0", "none", (0.5,) * 3, (0.5,) * 3, theirs)
     encoder = create_encoder("convnext_atto", weights=weights)
     assert torch.equal(encoder.blocks[0].stem[0].weight, model.state_dict()["stem.0.weight"])
+
+
+def test_tensors_that_belong_to_no_submodule_are_loaded_too():
+    """The class token and the positions of a vision transformer; what was not asked for stays as it was."""
+    torch.manual_seed(0)
+    model, other = (timm.create_model("vit_tiny_patch16_224", pretrained=False) for _ in range(2))
+    for parameter in other.parameters():
+        torch.nn.init.normal_(parameter)
+    weights = Weights("x", "0", "none", (0.5,) * 3, (0.5,) * 3, other.state_dict())
+    head = model.head.weight.clone()
+    load_into(model, weights, "vit_tiny_patch16_224", ["cls_token", "pos_embed", "patch_embed", "blocks"])
+    for name in ("cls_token", "pos_embed", "patch_embed.proj.bias", "blocks.11.mlp.fc2.bias"):
+        assert torch.equal(model.state_dict()[name], other.state_dict()[name]), name
+    assert torch.equal(model.head.weight, head)
+    without = {key: value for key, value in weights.state.items() if key != "pos_embed"}
+    with pytest.raises(WeightsError, match=r"missing \(1\): pos_embed"):
+        load_into(model, replace(weights, state=without), "vit_tiny_patch16_224", ["pos_embed", "blocks"])
 
 
 def test_weights_that_do_not_fit_list_the_first_keys(state):

@@ -29,17 +29,18 @@ class FirstLayer:
 def adapt_first_layer(
     weight: Tensor, mean: Sequence[float], std: Sequence[float], in_channels: int, how: str = "sum"
 ) -> FirstLayer:
-    """Turn the first convolution of a colour encoder into one for ``in_channels`` channels.
+    """Turn the first convolution of a colour or grey encoder into one for ``in_channels`` channels.
 
     Parameters
     ----------
     weight
-        [out, 3, kh, kw], the weight for normalised RGB images.
+        [out, 3, kh, kw], the weight for normalised RGB images; or [out, 1, kh, kw], where grey images were learnt.
     mean, std
-        Statistics of the three colours, for images in [0, 1].
+        Statistics of the three colours, or of grey, for images in [0, 1].
     in_channels
         1: see ``how``. 3: unchanged. Else: colours are cycled (RGBRG..), weights scaled by 3 / n so that the
-        responses keep their size.
+        responses keep their size. A grey encoder is unchanged for 1; for n channels its plane and statistics are
+        repeated and the weights divided by n, so that it sees the average of the channels.
     how
         ``sum``: the 1-channel encoder returns what the colour encoder returns on the grey image repeated
         three times, up to rounding, at the border too. ``mean``: weights and statistics averaged over the
@@ -54,7 +55,7 @@ def adapt_first_layer(
         raise RecipeError(f"no adaptation {how!r}; there are {', '.join(ADAPTATIONS)}.{suggest(how, ADAPTATIONS)}")
     if in_channels < 1:
         raise RecipeError(f"in_channels: an image has at least 1 channel (got {in_channels}).")
-    if in_channels == 3:
+    if in_channels == len(mean):
         return FirstLayer(Normalise(mean, std), weight)
     if in_channels > 1:
         return _cycled(weight, mean, std, in_channels)
@@ -90,10 +91,34 @@ def _cycled(weight: Tensor, mean: Sequence[float], std: Sequence[float], in_chan
     return FirstLayer(normalise, weight[:, colours] * (weight.shape[1] / in_channels))
 
 
-def replace_first_convolution(model: nn.Module, name: str, weight: Tensor) -> None:
-    """Give the convolution called ``name`` in ``model`` a weight with another number of input planes."""
-    convolution = model.get_submodule(name)
-    if not isinstance(convolution, nn.Conv2d):
-        raise RecipeError(f"the first layer {name} is no plain convolution; only 3-channel images can be used.")
-    convolution.in_channels = weight.shape[1]
-    convolution.weight = nn.Parameter(weight.detach().clone())
+def adapt_model(
+    model: nn.Module, first: object, mean: Sequence[float], std: Sequence[float], in_channels: int, how: str
+) -> Normalise:
+    """Adapt a model to ``in_channels`` channels, see :func:`adapt_first_layer`, and return its normalisation.
+
+    Parameters
+    ----------
+    first
+        The name of its first convolution as timm tells it, or the names of several that see the image.
+
+    Raises
+    ------
+    RecipeError
+        When the channels are to be changed and the first layer is no plain convolution.
+    """
+    names = [first] if isinstance(first, str) else list(first) if isinstance(first, tuple) else []
+    parts = dict(model.named_modules())
+    layers = [parts.get(name) for name in names]
+    convolutions = [layer for layer in layers if isinstance(layer, nn.Conv2d)]
+    if not convolutions or len(convolutions) < len(layers):
+        if in_channels == len(mean):
+            return Normalise(mean, std)
+        raise RecipeError(
+            f"the first layer {first} is no plain convolution; only images of {len(mean)} channels can be used."
+        )
+    for convolution in convolutions:
+        adapted = adapt_first_layer(convolution.weight, mean, std, in_channels, how)
+        if adapted.weight is not convolution.weight:
+            convolution.in_channels = adapted.weight.shape[1]
+            convolution.weight = nn.Parameter(adapted.weight.detach().clone())
+    return adapted.normalise

@@ -7,8 +7,11 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from medgraft.errors import RecipeError, suggest
+from medgraft.models.classifier import Classifier
 from medgraft.models.encoder import Encoder, create_encoder
-from medgraft.models.encoder_unet import EncoderUNet, Segmenter
+from medgraft.models.encoder_model import EncoderModel
+from medgraft.models.encoder_unet import EncoderUNet
+from medgraft.models.features import create_feature_encoder
 from medgraft.models.smp import SMP_DECODERS, SmpSegmenter
 from medgraft.models.timm_models import pretrained_config
 from medgraft.models.unet import UNet
@@ -19,7 +22,7 @@ _SMP = "smp:"
 
 def list_models() -> list[str]:
     """Return the names that ``ModelSpec.model`` may have."""
-    return ["encoder_unet", "unet", *(_SMP + decoder for decoder in SMP_DECODERS)]
+    return ["encoder_unet", "unet", *(_SMP + decoder for decoder in SMP_DECODERS), "classifier"]
 
 
 @dataclass(frozen=True)
@@ -33,16 +36,19 @@ class ModelSpec:
     encoder : str or None
         The timm name; None for ``unet``.
     in_channels, classes : int
-        Channels of images and logits (1 for a binary mask).
+        Channels of images and logits (1 for a binary mask or label).
     mean, std : tuple of float or None
-        With an encoder, the three colour statistics of its weights; for ``unet``, those of the training
-        images by channel. None takes what the weights or timm say; :meth:`completed` fills it in.
+        With an encoder, the three colour statistics of its weights (one value each where they take grey images);
+        for ``unet``, those of the training images by channel. None takes what the weights or timm say;
+        :meth:`completed` fills it in.
     adapt : str
         How the first convolution takes grey images.
     widths : tuple of int or None
         Channels of the steps (``encoder_unet``, ``unet``); None is the model's own default.
     bottleneck : int
         Channels after the coarsest level (``encoder_unet``).
+    head, dropout : str, float
+        What stands on the encoder (``classifier``), see :class:`medgraft.models.classifier.Classifier`.
     """
 
     model: str = "encoder_unet"
@@ -54,6 +60,8 @@ class ModelSpec:
     adapt: str = "sum"
     widths: tuple[int, ...] | None = None
     bottleneck: int = 512
+    head: str = "linear"
+    dropout: float = 0.5
 
     def __post_init__(self) -> None:
         if self.model not in list_models():
@@ -87,7 +95,7 @@ class ModelSpec:
         return cls(**values)
 
 
-def build_model(spec: ModelSpec, weights: Weights | None = None) -> UNet | Segmenter:
+def build_model(spec: ModelSpec, weights: Weights | None = None) -> UNet | EncoderModel:
     """Build the model that ``spec`` describes.
 
     Parameters
@@ -107,6 +115,9 @@ def build_model(spec: ModelSpec, weights: Weights | None = None) -> UNet | Segme
     if spec.encoder is None:
         widths = {"widths": spec.widths} if spec.widths else {}
         return UNet(spec.in_channels, spec.classes, mean=spec.mean, std=spec.std, **widths)
+    if spec.model == "classifier":
+        features = create_feature_encoder(spec.encoder, spec.in_channels, weights, spec.adapt, spec.mean, spec.std)
+        return Classifier(features, spec.classes, spec.head, spec.dropout)
     encoder = create_encoder(spec.encoder, spec.in_channels, weights, spec.adapt, spec.mean, spec.std)
     if spec.model.startswith(_SMP):
         return SmpSegmenter(encoder, spec.model.removeprefix(_SMP), spec.classes)

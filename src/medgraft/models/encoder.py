@@ -6,10 +6,11 @@ from collections.abc import Iterable, Sequence
 
 from torch import Tensor, nn
 
-from medgraft.models.adapt import adapt_first_layer, replace_first_convolution
-from medgraft.models.decompose import Cut, cut
+from medgraft.errors import RecipeError
+from medgraft.models.adapt import adapt_model
+from medgraft.models.decompose import Cut, cut, probe_image
 from medgraft.models.normalise import Normalise
-from medgraft.models.timm_models import create_timm_model
+from medgraft.models.timm_models import create_timm_model, only_size, pretrained_config
 from medgraft.models.weights import Weights, load_into
 
 _BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
@@ -33,8 +34,8 @@ class Encoder(nn.Module):
     channels, strides : tuple of int
         Channels and reduction of each level.
     mean, std : tuple of float
-        Statistics of the three colours that the weights were trained with. ``normalise`` holds them as they
-        are applied, adapted to ``in_channels``.
+        Statistics of the three colours (or of grey) that the weights were trained with. ``normalise`` holds them
+        as they are applied, adapted to ``in_channels``.
     """
 
     def __init__(
@@ -162,8 +163,9 @@ def create_encoder(
     adapt
         ``sum`` or ``mean``, for 1-channel images.
     mean, std
-        Colour statistics; by default those of ``weights``, else those that timm has for ``name``. The
-        structure for 1 channel depends on them, so an encoder that is to take a saved state wants the same.
+        Colour statistics; by default those of ``weights``, else those that timm has for ``name``. One value each
+        says that the weights were trained on grey images. The structure depends on them, so an encoder that is to
+        take a saved state wants the same.
 
     Raises
     ------
@@ -179,16 +181,20 @@ def create_encoder(
     >>> [level.shape[1:] for level in encoder.forward_pyramid(torch.rand(1, 3, 64, 64))][-1]
     torch.Size([320, 2, 2])
     """
-    model = create_timm_model(name)
-    config = model.pretrained_cfg
-    mean = mean or (weights.mean if weights else config["mean"])
-    std = std or (weights.std if weights else config["std"])
-    parts = cut(model, name)
+    mean, std = statistics(name, weights, mean, std)
+    model = create_timm_model(name, in_chans=len(mean))
+    if only_size(model):
+        raise RecipeError(f"encoder {name!r} takes images of one size only; choose another encoder.")
+    parts = cut(model, name, probe_image(len(mean)))
     if weights is not None:
         load_into(model, weights, name, parts.parts)
-    first_convolution = config["first_conv"]
-    weight = model.get_submodule(first_convolution).weight
-    first = adapt_first_layer(weight, mean, std, in_channels, adapt)
-    if first.weight is not weight:
-        replace_first_convolution(model, first_convolution, first.weight)
-    return Encoder(name, parts, first.normalise, in_channels, mean, std)
+    normalise = adapt_model(model, model.pretrained_cfg["first_conv"], mean, std, in_channels, adapt)
+    return Encoder(name, parts, normalise, in_channels, mean, std)
+
+
+def statistics(
+    name: str, weights: Weights | None, mean: Sequence[float] | None, std: Sequence[float] | None
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation as given, else those of ``weights``, else those that are known for ``name``."""
+    known = weights or pretrained_config(name)
+    return tuple(mean or known.mean), tuple(std or known.std)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
 
 import torch
@@ -11,12 +11,11 @@ from torch.nn import functional as F
 
 from medgraft.errors import RecipeError
 from medgraft.models.encoder import Encoder
+from medgraft.models.encoder_model import EncoderModel, Size
 from medgraft.models.unet import DoubleConv
 
-Size = tuple[int, int]
 
-
-class Segmenter(nn.Module, ABC):
+class Segmenter(EncoderModel):
     """An encoder and something that turns its pyramid into logits.
 
     Attributes
@@ -27,12 +26,6 @@ class Segmenter(nn.Module, ABC):
     in_channels : int
         Channels of the images.
     """
-
-    def __init__(self, encoder: Encoder, classes: int) -> None:
-        super().__init__()
-        self.encoder = encoder
-        self.classes = classes
-        self.in_channels = encoder.in_channels
 
     @abstractmethod
     def decode(self, pyramid: Sequence[Tensor], size: Size) -> Tensor:

@@ -10,7 +10,8 @@ from torch.nn import functional as F
 
 from medgraft.errors import RecipeError, suggest
 from medgraft.models.encoder import Encoder
-from medgraft.models.encoder_unet import Segmenter, Size
+from medgraft.models.encoder_model import Size
+from medgraft.models.encoder_unet import Segmenter
 
 Parts = tuple[nn.Module, nn.Module]
 

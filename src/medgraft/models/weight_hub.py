@@ -9,12 +9,15 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+import timm
 import torch
 from huggingface_hub import constants, hf_hub_download, is_offline_mode, try_to_load_from_cache
 
 from medgraft.errors import WeightsError
 
-_FILES = ("model.safetensors", "pytorch_model.bin")
+HUB_FILES = ("model.safetensors", "pytorch_model.bin")
+"""Names under which the hub's repositories usually keep their weights, the first choice first."""
+
 _PATIENCE = 5.0  # seconds for the hub's first answer; its client would retry for minutes
 
 
@@ -22,7 +25,7 @@ class HubUnreachableError(Exception):
     """The hub is switched off or does not answer; the text is a clause that says which."""
 
 
-def cached_file(repository: str, names: tuple[str, ...] = _FILES) -> Path | None:
+def cached_file(repository: str, names: tuple[str, ...] = HUB_FILES) -> Path | None:
     """Return the repository's weights file from the hub's cache on this machine, or None."""
     for name in names:
         place = try_to_load_from_cache(repository, name)
@@ -37,15 +40,34 @@ def cached_url(url: str) -> Path | None:
     return place if url and place.is_file() else None
 
 
+def config_files(config: Any) -> tuple[str, ...]:
+    """Names of the weights file in the hub repository of a timm configuration."""
+    return (config.hf_hub_filename,) if config.hf_hub_filename else HUB_FILES
+
+
 def cached_encoders() -> list[str]:
-    """Return the timm names of weights in the hub's cache, such as ``resnet50.a1_in1k``."""
-    folders = sorted(Path(constants.HF_HUB_CACHE).glob("models--timm--*"))
-    names = [folder.name.removeprefix("models--timm--") for folder in folders]
-    return [name for name in names if cached_file(f"timm/{name}")]
+    """Return the timm names of weights in the caches of this machine, such as ``resnet50.a1_in1k``, sorted."""
+    folders = {folder.name for folder in Path(constants.HF_HUB_CACHE).glob("models--*")}
+    files = {file.name for file in (Path(torch.hub.get_dir()) / "checkpoints").glob("*")}
+    names = []
+    for name in timm.list_pretrained() if folders or files else ():
+        config = timm.get_pretrained_cfg(name)
+        repository, url = config.hf_hub_id or "", config.url or ""
+        in_hub = f"models--{repository.replace('/', '--')}" in folders and cached_file(repository, config_files(config))
+        if in_hub or (url.rpartition("/")[2] in files and cached_url(url)):
+            names.append(name)
+    return sorted(names)
 
 
-def download(repository: str) -> Path:
+def download(repository: str, names: tuple[str, ...] = HUB_FILES) -> Path:
     """Return the weights file of a hub repository, from the cache or the network.
+
+    Parameters
+    ----------
+    repository
+        ``OWNER/NAME``.
+    names
+        Names that the file may have, the first choice first.
 
     Raises
     ------
@@ -54,18 +76,18 @@ def download(repository: str) -> Path:
     WeightsError
         When the hub has no weights under that name, or does not give them.
     """
-    cached = cached_file(repository)
+    cached = cached_file(repository, names)
     if cached:
         return cached
     _require_hub()
     reason: Exception | None = None
-    for name in _FILES:
+    for name in names:
         try:
             return Path(hf_hub_download(repository, name))
         except OSError as error:
             reason = error
     first = str(reason).strip().split("\n")[0]
-    raise WeightsError(f"hf-hub:{repository}: the hub gave no {' or '.join(_FILES)} ({first}).")
+    raise WeightsError(f"hf-hub:{repository}: the hub gave no {' or '.join(names)} ({first}).")
 
 
 def download_url(url: str) -> Path:

@@ -12,6 +12,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from medgraft.errors import WeightsError, listing
+from medgraft.models.sources import PREFIX, find_source, list_sources
+from medgraft.models.sources.obtain import obtain
 from medgraft.models.timm_models import create_timm_model, pretrained_config
 from medgraft.models.weight_files import read_state, sha256
 from medgraft.models.weight_hub import (
@@ -19,6 +21,7 @@ from medgraft.models.weight_hub import (
     cached_encoders,
     cached_file,
     cached_url,
+    config_files,
     download,
     download_url,
     hub_config,
@@ -50,7 +53,8 @@ class Weights:
     licence : str
         Their licence, "unknown" where nobody says.
     mean, std : tuple of float
-        Statistics of the three colours in training, for images in [0, 1].
+        Statistics of the three colours in training, for images in [0, 1]; one value each where the weights were
+        trained on grey images.
     state : mapping
         Tensors of the full model, classifier included, by name.
     """
@@ -78,21 +82,27 @@ def find_weights(encoder: str, weights: str | Path | None = None) -> Weights:
     encoder
         A timm name, with or without the tag of its weights (``resnet50``, ``resnet50.a1_in1k``).
     weights
-        A file (.safetensors or a state dict), ``hf-hub:OWNER/NAME``, or None: an installed weights package,
-        then timm's cache on this machine, then timm's download.
+        A file (.safetensors or a state dict), ``hf-hub:OWNER/NAME``, ``medical:NAME`` of
+        :func:`medgraft.models.sources.list_sources` (or ``medical:NAME@FILE``, where its published file lies), or
+        None: an installed weights package, then timm's cache on this machine, then timm's download.
 
     Raises
     ------
     RecipeError
-        When there is no such encoder.
+        When there is no such encoder, or no such source.
     WeightsError
-        When the weights cannot be had; the message says what can be done. Random weights never stand in.
+        When the weights cannot be had, or are another encoder's; the message says what can be done. Random
+        weights never stand in.
     """
     config = pretrained_config(encoder)
     if weights is not None and str(weights).startswith("hf-hub:"):
         return _from_hub(encoder, str(weights).removeprefix("hf-hub:"), config)
+    if weights is not None and str(weights).startswith(PREFIX):
+        return _from_source(encoder, str(weights).removeprefix(PREFIX))
     if weights is not None:
         path = Path(weights)
+        if not path.exists() and any(source.name == str(weights) for source in list_sources()):
+            raise WeightsError(f"{path}: there is no such file, but a medical source:   --weights {PREFIX}{weights}")
         state = read_state(path)
         return Weights(f"file {path.name}", sha256(path), "unknown", config.mean, config.std, state)
     return _from_package(encoder) or _from_timm(encoder, config)
@@ -115,12 +125,12 @@ def _from_package(encoder: str) -> Weights | None:
 
 
 def _from_timm(encoder: str, config: Any) -> Weights:
-    repository, url = config.hf_hub_id or "", config.url or ""
+    repository, url, files = config.hf_hub_id or "", config.url or "", config_files(config)
     try:
-        path = (repository and cached_file(repository)) or cached_url(url)
+        path = (repository and cached_file(repository, files)) or cached_url(url)
         if not path and not repository and not url:
             raise HubUnreachableError("timm knows no place to download them from")
-        path = path or (download(repository) if repository else download_url(url))
+        path = path or (download(repository, files) if repository else download_url(url))
     except HubUnreachableError as reason:
         raise _unavailable(encoder, str(reason)) from None
     source = f"{config.tag or 'pretrained'} weights of timm ({repository or url})"
@@ -143,6 +153,14 @@ def _from_hub(encoder: str, repository: str, config: Any) -> Weights:
     )
 
 
+def _from_source(encoder: str, asked: str) -> Weights:
+    name, _, file = asked.partition("@")
+    source = find_source(name)
+    found = obtain(source, encoder, Path(file) if file else None)
+    words = f"{PREFIX}{name} ({source.data}), file {found.file}"
+    return Weights(words, found.digest, source.stated_licence, source.mean, source.std, found.state)
+
+
 def _unavailable(encoder: str, reason: str, asked: str | None = None) -> WeightsError:
     what = f"{asked} for {encoder} is not" if asked else f"no pretrained weights for {encoder}"
     others = listing(available_weights())
@@ -156,7 +174,7 @@ def _unavailable(encoder: str, reason: str, asked: str | None = None) -> Weights
 
 
 def load_into(model: nn.Module, weights: Weights, encoder: str, parts: Iterable[str]) -> None:
-    """Load weights into those parts of a full timm model that an encoder uses.
+    """Load weights into those parts of a timm model that an encoder uses: submodules, or tensors of its own.
 
     Keys of other parts (the classifier) may be missing, extra or of another shape. Names are also tried
     without the usual prefixes, and in the form in which the architecture's authors published them.
@@ -166,12 +184,13 @@ def load_into(model: nn.Module, weights: Weights, encoder: str, parts: Iterable[
     WeightsError
         When a tensor of those parts is missing or of another shape; the first such keys are listed.
     """
-    prefixes = tuple(f"{part}." for part in parts)
+    owners = tuple(parts)
+    prefixes = tuple(f"{part}." for part in owners)
     wanted = {
         key: tensor
         for key, tensor in model.state_dict().items()
         # Checkpoints from before it existed lack the counter; it plays no part in what the model computes.
-        if key.startswith(prefixes) and not key.endswith("num_batches_tracked")
+        if (key in owners or key.startswith(prefixes)) and not key.endswith("num_batches_tracked")
     }
     best = max(_readings(weights.state, model), key=lambda state: _matches(state, wanted))
     if _matches(best, wanted) < len(wanted):
