@@ -53,16 +53,16 @@ def test_explicit_rates_are_taken_and_counted():
     count=st.integers(1, 12),
     epoch=st.integers(0, 60),
     every=st.integers(1, 6),
-    name=st.sampled_from(["frozen", "partial", "full", "gradual", "scratch"]),
+    name=st.sampled_from(["frozen", "partial", "full", "gradual", "lp_ft", "bn_affine", "scratch"]),
 )
 def test_stage_prefix_and_rates_agree(count, epoch, every, name):
-    strategy = Strategy(name=name, blocks=min(2, count), every=every)
+    strategy = Strategy(name=name, blocks=min(2, count), every=every, probe=3 * every)
     rates, prefix = strategy.rates(count, epoch), strategy.prefix(count, epoch)
     assert all(rate == 0 for rate in rates[:prefix])
     assert prefix == count or rates[prefix] > 0
     assert all(a <= b for a, b in pairwise(rates)), "deeper blocks never learn slower"
-    if rates == strategy.rates(count, epoch + 1):
-        assert strategy.stage(count, epoch) == strategy.stage(count, epoch + 1)
+    moves_on = rates != strategy.rates(count, epoch + 1)
+    assert moves_on == (strategy.stage(count, epoch) != strategy.stage(count, epoch + 1))
 
 
 def test_a_strategy_is_a_value_that_serialises():

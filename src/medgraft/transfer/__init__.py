@@ -1,6 +1,9 @@
 """What is reused of a pretrained encoder, and how it adapts."""
 
 from medgraft.transfer.engines import Engine, OnnxEngine, OpenVinoEngine, TorchEngine
+from medgraft.transfer.features import Features, Views, extract, too_large
+from medgraft.transfer.linear_probe import LinearProbe, solve
+from medgraft.transfer.parts import ParamGroup, blocks_of, encoder_of, rest_name, rest_parameters
 from medgraft.transfer.prefix import (
     Probe,
     checked_engine,
@@ -8,12 +11,15 @@ from medgraft.transfer.prefix import (
     named_engine,
     require_engine,
 )
-from medgraft.transfer.strategy import ParamGroup, Strategy, encoder_of
+from medgraft.transfer.statistics_adaptation import adapt_statistics
+from medgraft.transfer.strategy import Strategy
 from medgraft.transfer.summary import PartSummary, summarise
 from medgraft.transfer.timing import least_milliseconds
 
 __all__ = [
     "Engine",
+    "Features",
+    "LinearProbe",
     "OnnxEngine",
     "OpenVinoEngine",
     "ParamGroup",
@@ -21,11 +27,19 @@ __all__ = [
     "Probe",
     "Strategy",
     "TorchEngine",
+    "Views",
+    "adapt_statistics",
+    "blocks_of",
     "checked_engine",
     "choose_engine",
     "encoder_of",
+    "extract",
     "least_milliseconds",
     "named_engine",
     "require_engine",
+    "rest_name",
+    "rest_parameters",
+    "solve",
     "summarise",
+    "too_large",
 ]

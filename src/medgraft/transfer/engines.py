@@ -105,4 +105,5 @@ def _array(images: Tensor) -> npt.NDArray[np.float32]:
 
 
 def _maps(arrays: Sequence[npt.NDArray[np.float32]]) -> list[Tensor]:
-    return [torch.from_numpy(array).permute(0, 3, 1, 2) for array in arrays]
+    tensors = [torch.from_numpy(array) for array in arrays]
+    return [tensor.permute(0, 3, 1, 2) if tensor.ndim == 4 else tensor for tensor in tensors]

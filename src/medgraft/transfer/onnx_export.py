@@ -8,6 +8,7 @@ import io
 import logging
 import warnings
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import timm
@@ -17,17 +18,17 @@ from torch import Tensor, nn
 from medgraft.files import cache_root, replacing
 from medgraft.models import Encoder
 
-FORMAT = 2
+FORMAT = 3
 
 
 def exported_prefix(encoder: Encoder, stop: int, sample: Tensor) -> bytes:
     """Return ``encoder.blocks[:stop]`` as ONNX bytes, in eval mode and float32.
 
-    Its input ``images`` and its outputs have channels last, [B, H, W, C]. Height and width are those of ``sample``
-    [B, C, H, W], the batch is free. The exporter takes seconds, so its result is kept in the cache under a digest of
-    the weights, the size and the exporter.
+    Its input ``images`` and those outputs that are maps have channels last, [B, H, W, C]. Height and width are those
+    of ``sample`` [B, C, H, W], the batch is free. The exporter takes seconds, so its result is kept in the cache
+    under a digest of the weights, the size and the exporter.
     """
-    path = cache_root() / "prefixes" / f"{_digest(encoder, stop, sample)}.onnx"
+    path = cache_root() / "prefixes" / f"{prefix_digest(encoder, stop, tuple(sample.shape[1:]))}.onnx"
     with contextlib.suppress(OSError):
         return path.read_bytes()
     exported = _export(encoder, stop, sample)
@@ -59,11 +60,12 @@ class _PrefixModule(nn.Module):
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         maps = self.encoder.forward_prefix(images.permute(0, 3, 1, 2), self.stop)
-        return tuple(each.permute(0, 2, 3, 1) for each in maps)
+        return tuple(each.permute(0, 2, 3, 1) if each.ndim == 4 else each for each in maps)
 
 
-def _digest(encoder: Encoder, stop: int, sample: Tensor) -> str:
-    parts = [FORMAT, torch.__version__, timm.__version__, encoder.name, stop, tuple(sample.shape[1:])]
+def prefix_digest(encoder: Encoder, stop: int, shape: tuple[int, ...]) -> str:
+    """Digest of all that decides what ``encoder.blocks[:stop]`` returns for images of ``shape`` [C, H, W]."""
+    parts = [FORMAT, torch.__version__, timm.__version__, type(encoder).__name__, encoder.name, stop, shape]
     digest = hashlib.sha256(repr(parts).encode())
     for module in (encoder.normalise, *encoder.blocks[:stop]):
         for name, tensor in module.state_dict().items():
@@ -73,17 +75,46 @@ def _digest(encoder: Encoder, stop: int, sample: Tensor) -> str:
 
 
 def _export(encoder: Encoder, stop: int, sample: Tensor) -> bytes:
-    # Two rows, so that the exporter does not take a batch of one for a constant.
-    images = sample[:1].detach().cpu().float().permute(0, 2, 3, 1).contiguous().repeat(2, 1, 1, 1)
+    # Another number of rows than the check will use: a batch size taken for a constant then shows there.
+    images = sample[:1].detach().cpu().float().permute(0, 2, 3, 1).contiguous().repeat(len(sample) + 1, 1, 1, 1)
     with evaluating(encoder), _quiet(), torch.no_grad():
-        program = torch.onnx.export(
-            _PrefixModule(encoder, stop).eval(),
-            (images,),
-            input_names=["images"],
-            dynamic_shapes=({0: torch.export.Dim("batch")},),
-            dynamo=True,
-            verbose=False,
-        )
+        module = _PrefixModule(encoder, stop).eval()
+        try:
+            return _traced(module, images)
+        except Exception:
+            # Tracing is four times as fast; where it meets an operator that it lacks, the slower exporter may not.
+            return _exported(module, images)
+
+
+def _traced(module: nn.Module, images: Tensor) -> bytes:
+    # The exporter's annotation knows of paths only, and it writes to any file.
+    written: Any = io.BytesIO()
+    count = len(module(images))
+    axes = {name: {0: "batch"} for name in ("images", *(f"map{i}" for i in range(count)))}
+    torch.onnx.export(
+        module,
+        (images,),
+        written,
+        input_names=["images"],
+        output_names=[f"map{i}" for i in range(count)],
+        dynamic_axes=axes,
+        opset_version=17,
+        training=torch.onnx.TrainingMode.PRESERVE,
+        dynamo=False,
+    )
+    content: bytes = written.getvalue()
+    return content
+
+
+def _exported(module: nn.Module, images: Tensor) -> bytes:
+    program = torch.onnx.export(
+        module,
+        (images,),
+        input_names=["images"],
+        dynamic_shapes=({0: torch.export.Dim("batch")},),
+        dynamo=True,
+        verbose=False,
+    )
     assert program is not None
     exported: bytes = program.model_proto.SerializeToString()
     return exported

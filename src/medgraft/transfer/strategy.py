@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, Literal, TypedDict
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from torch import nn
@@ -11,36 +11,45 @@ from torch import nn
 from medgraft.errors import RecipeError
 from medgraft.models import Encoder
 from medgraft.recipe import Recipe, StrategyName
+from medgraft.transfer.parts import (
+    ParamGroup,
+    batch_norms,
+    encoder_of,
+    norm_parameters,
+    param_groups,
+    rest_name,
+    rest_parameters,
+)
 
 ENCODER_SHARE = 0.3
 """Rate of the deepest learning encoder block, as a share of the decoder's, where none is given."""
-
-
-class ParamGroup(TypedDict):
-    """A group for a torch optimiser. ``base_lr`` is the rate that a schedule scales; 0 while the part is fixed."""
-
-    params: list[nn.Parameter]
-    lr: float
-    base_lr: float
-    weight_decay: float
-    part: str
 
 
 class Strategy(BaseModel):
     """Which encoder blocks learn in which epoch, at which rate, and in which BatchNorm mode.
 
     The stage is a function of the epoch alone, so a resumed run is in the stage it was in. Blocks are those of
-    :attr:`medgraft.models.Encoder.blocks`, counted from the input; everything else is the decoder (or head).
+    :attr:`medgraft.models.Encoder.blocks`, counted from the input; everything else is the decoder (or head). A block
+    that has nothing to learn (pooling; under ``bn_affine`` one without norms) is fixed and not counted.
+
+    Where a method takes ``blocks``, that is an encoder, or the number of blocks of one that can all learn.
 
     Attributes
     ----------
     name : ``frozen``, ``partial`` (last ``blocks`` blocks), ``full``, ``gradual`` (decoder first, then one block
-        more every ``every`` epochs, from the deepest; Howard and Ruder 2018) or ``scratch``.
+        more every ``every`` epochs, from the deepest; Howard and Ruder 2018), ``lp_ft`` (linear probe, then full:
+        the head alone for ``probe`` epochs; Kumar et al. 2022, arXiv:2202.10054), ``bn_affine`` (of the encoder only
+        scales and shifts of normalisations; Frankle et al. 2021, arXiv:2003.00152) or ``scratch``.
     lr : rate of the decoder; under ``scratch`` of everything.
     encoder_lr : rate of the deepest learning block (default ``ENCODER_SHARE * lr``).
     decay : factor from one block's rate to that of the block before it (layer-wise rates).
-    block_lrs : explicit rate of every block instead, input to output; 0 fixes a block.
-    batch_norm : whether blocks that learn also move their BatchNorm statistics. Fixed blocks never do.
+    block_lrs : explicit rate of every block instead, input to output; 0 fixes a block. Blocks that have nothing to
+        learn may be left out.
+    probe : epochs of the head alone under ``lp_ft``; 0 where it was solved beforehand.
+    batch_norm : ``train``: blocks that learn move their BatchNorm statistics too; ``frozen``: no block does;
+        ``adapt``: no block does, after :func:`medgraft.transfer.adapt_statistics` has estimated all of them on the
+        training images, which is the caller's to do before the first epoch. Fixed blocks never move theirs, and
+        random weights (``scratch``) always do.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -52,12 +61,13 @@ class Strategy(BaseModel):
     block_lrs: tuple[float, ...] | None = None
     blocks: int = Field(2, ge=1)
     every: int = Field(3, ge=1)
-    batch_norm: Literal["frozen", "train"] = "train"
+    probe: int = Field(5, ge=0)
+    batch_norm: Literal["frozen", "train", "adapt"] = "train"
 
     @classmethod
-    def frozen(cls, lr: float = 2e-3) -> Strategy:
+    def frozen(cls, lr: float = 2e-3, **options: Any) -> Strategy:
         """Feature extraction: the encoder is fixed, only the decoder learns."""
-        return cls(name="frozen", lr=lr)
+        return cls(name="frozen", lr=lr, **options)
 
     @classmethod
     def partial(cls, blocks: int, lr: float = 2e-3, **options: Any) -> Strategy:
@@ -75,13 +85,28 @@ class Strategy(BaseModel):
         return cls(name="gradual", lr=lr, every=every, **options)
 
     @classmethod
+    def lp_ft(cls, lr: float = 2e-3, probe: int = 5, **options: Any) -> Strategy:
+        """The head alone for ``probe`` epochs, then everything as under :meth:`full`."""
+        return cls(name="lp_ft", lr=lr, probe=probe, **options)
+
+    @classmethod
+    def bn_affine(cls, lr: float = 2e-3, **options: Any) -> Strategy:
+        """The decoder learns, and of the encoder the scales and shifts of its normalisations, at layer-wise rates."""
+        return cls(name="bn_affine", lr=lr, **options)
+
+    @classmethod
     def scratch(cls, lr: float = 2e-3) -> Strategy:
         """Everything learns at one rate, from random weights."""
         return cls(name="scratch", lr=lr)
 
     @classmethod
     def from_recipe(cls, recipe: Recipe) -> Strategy:
-        """The strategy that a recipe asks for."""
+        """The strategy that a recipe asks for; raises RecipeError where its BatchNorm mode wants pretrained weights."""
+        if recipe.strategy == "scratch" and recipe.batch_norm != "train":
+            raise RecipeError(
+                f"batch_norm: {recipe.batch_norm!r} keeps statistics that pretrained weights go with, and strategy "
+                "scratch starts from random ones; leave it at train, or choose another strategy."
+            )
         return cls(
             name=recipe.strategy,
             lr=recipe.lr,
@@ -90,54 +115,48 @@ class Strategy(BaseModel):
             block_lrs=recipe.block_lrs,
             blocks=recipe.blocks,
             every=recipe.unfreeze_every,
+            probe=recipe.probe_epochs,
             batch_norm=recipe.batch_norm,
         )
 
-    def rates(self, count: int, epoch: int) -> tuple[float, ...]:
-        """Rate of each of ``count`` encoder blocks, input to output, in ``epoch`` (from 0); 0 means fixed.
+    # -- by epoch ------------------------------------------------------------------------------------------------
 
-        Raises RecipeError where ``block_lrs`` or ``blocks`` does not fit an encoder of ``count`` blocks.
+    def rates(self, blocks: Encoder | int, epoch: int) -> tuple[float, ...]:
+        """Rate of each encoder block, input to output, in ``epoch`` (from 0); 0 means fixed.
+
+        Raises RecipeError where ``block_lrs`` or :attr:`blocks` does not fit the encoder.
         """
-        final = self._final_rates(count)
-        if self.name != "gradual":
-            return final
-        learning = min(count, epoch // self.every)
-        return tuple(rate if i >= count - learning else 0.0 for i, rate in enumerate(final))
+        able = self._able(blocks)
+        final = self._final_rates(able)
+        learning = len(able)
+        if self.name == "gradual":
+            learning = epoch // self.every
+        elif self.name == "lp_ft" and epoch < self.probe:
+            learning = 0
+        return tuple(rate if depth < learning else 0.0 for rate, depth in zip(final, _depths(able), strict=True))
 
-    def _final_rates(self, count: int) -> tuple[float, ...]:
-        if self.name == "frozen":
-            return (0.0,) * count
-        if self.name == "scratch":
-            return (self.lr,) * count
-        if self.block_lrs is not None:
-            if len(self.block_lrs) != count:
-                raise RecipeError(
-                    f"block_lrs: the encoder has {count} blocks and {len(self.block_lrs)} rates are given; "
-                    "give one for each block, input to output."
-                )
-            return self.block_lrs
-        deepest = self.encoder_lr if self.encoder_lr is not None else ENCODER_SHARE * self.lr
-        learning = count
-        if self.name == "partial":
-            if self.blocks > count:
-                raise RecipeError(f"blocks: {self.blocks} are to learn and the encoder has only {count}.")
-            learning = self.blocks
-        depths = (count - 1 - i for i in range(count))
-        return tuple(deepest * self.decay**depth if depth < learning else 0.0 for depth in depths)
-
-    def prefix(self, count: int, epoch: int) -> int:
+    def prefix(self, blocks: Encoder | int, epoch: int) -> int:
         """How many leading encoder blocks are fixed in ``epoch``: the frozen prefix."""
-        rates = self.rates(count, epoch)
-        return next((i for i, rate in enumerate(rates) if rate > 0), count)
+        rates = self.rates(blocks, epoch)
+        return next((i for i, rate in enumerate(rates) if rate > 0), len(rates))
 
-    def stage(self, count: int, epoch: int) -> str:
-        """A short name for what learns in ``epoch``; it changes exactly when the strategy moves on."""
-        learning = sum(rate > 0 for rate in self.rates(count, epoch))
-        if count == 0 or self.name == "scratch":
+    def stage(self, blocks: Encoder | int, epoch: int, rest: str = "decoder") -> str:
+        """A short name for what learns in ``epoch``; it changes exactly when the strategy moves on.
+
+        ``rest`` is what the part outside the encoder is called, see :func:`medgraft.transfer.rest_name`.
+        """
+        rates = self.rates(blocks, epoch)
+        if not rates or self.name == "scratch":
             return "all, from random weights"
+        learning, count = sum(rate > 0 for rate in rates), sum(self._able(blocks))
         if learning == 0:
-            return "decoder"
-        return "decoder and encoder" if learning == count else f"decoder and {learning} of {count} blocks"
+            return rest
+        what = "norms" if self.name == "bn_affine" else "encoder"
+        if learning == count:
+            return f"{rest} and {what}"
+        return f"{rest} and {'norms of ' if what == 'norms' else ''}{learning} of {count} blocks"
+
+    # -- on a model ----------------------------------------------------------------------------------------------
 
     def apply(self, model: nn.Module, epoch: int = 0, weight_decay: float = 0.01) -> list[ParamGroup]:
         """Fix and free the parts of ``model`` for ``epoch`` and return the groups for an optimiser.
@@ -146,14 +165,13 @@ class Strategy(BaseModel):
         (parameters with fewer than two axes) are in groups without weight decay.
         """
         encoder = encoder_of(model)
-        count = len(encoder.blocks) if encoder is not None else 0
-        ever = self._final_rates(count)
         groups: list[ParamGroup] = []
         if encoder is not None:
+            ever = self._final_rates(self._able(encoder))
             for name, block, rate in zip(encoder.block_names, encoder.blocks, ever, strict=True):
                 if rate > 0:
-                    groups += _groups(f"encoder {name}", block.parameters(), rate, weight_decay)
-        groups += _groups(rest_name(model), rest_parameters(model), self.lr, weight_decay)
+                    groups += param_groups(f"encoder {name}", self._learners(block), rate, weight_decay)
+        groups += param_groups(rest_name(model), rest_parameters(model), self.lr, weight_decay)
         self.on_epoch(model, groups, epoch)
         return groups
 
@@ -162,40 +180,76 @@ class Strategy(BaseModel):
         encoder = encoder_of(model)
         now: dict[str, float] = {rest_name(model): self.lr}
         if encoder is not None:
-            rates = self.rates(len(encoder.blocks), epoch)
+            rates = self.rates(encoder, epoch)
+            encoder.requires_grad_(False)
             for block, rate in zip(encoder.blocks, rates, strict=True):
-                for parameter in block.parameters():
-                    parameter.requires_grad_(rate > 0)
+                for parameter in self._learners(block) if rate > 0 else ():
+                    parameter.requires_grad_(True)
             fixed = [i for i, rate in enumerate(rates) if rate == 0]
-            encoder.hold(fixed, norms=self.batch_norm == "frozen" and self.name != "scratch")
+            encoder.hold(fixed, norms=self.batch_norm != "train" and self.name != "scratch")
             now |= {f"encoder {name}": rate for name, rate in zip(encoder.block_names, rates, strict=True)}
         for group in groups:
             group["base_lr"] = group["lr"] = now[group["part"]]
 
+    def remarks(self, model: nn.Module) -> list[str]:
+        """What of this strategy comes to nothing because the encoder lacks it, a sentence each, for the user."""
+        encoder = encoder_of(model)
+        if encoder is None:
+            return []
+        said = []
+        if self.name == "bn_affine" and not norm_parameters(encoder):
+            said.append(
+                f"bn_affine: {encoder.name} has no normalisation with scales and shifts, so its {rest_name(model)} "
+                "learns alone, as under frozen"
+            )
+        if self.batch_norm == "adapt" and not batch_norms(encoder):
+            said.append(f"batch_norm: {encoder.name} has no BatchNorm, so there are no statistics to adapt")
+        return said
 
-def encoder_of(model: nn.Module) -> Encoder | None:
-    """The encoder of ``model``, or None where it has none (the plain U-Net)."""
-    encoder = getattr(model, "encoder", None)
-    return encoder if isinstance(encoder, Encoder) else None
+    # -- which blocks, finally -----------------------------------------------------------------------------------
+
+    def _learners(self, block: nn.Module) -> list[nn.Parameter]:
+        """The parameters of a block that learn where the block does."""
+        return norm_parameters(block) if self.name == "bn_affine" else list(block.parameters())
+
+    def _able(self, blocks: Encoder | int) -> list[bool]:
+        """Whether each block has anything to learn."""
+        if isinstance(blocks, int):
+            return [True] * blocks
+        return [bool(self._learners(block)) for block in blocks.blocks]
+
+    def _final_rates(self, able: Sequence[bool]) -> tuple[float, ...]:
+        """Rate of each block once all that ever learn do."""
+        if self.name == "frozen":
+            return (0.0,) * len(able)
+        if self.block_lrs is not None and self.name != "scratch":
+            return self._explicit_rates(able)
+        deepest = self.encoder_lr if self.encoder_lr is not None else ENCODER_SHARE * self.lr
+        decay, learning = self.decay, len(able)
+        if self.name == "scratch":
+            deepest, decay = self.lr, 1.0
+        if self.name == "partial":
+            learning = self.blocks
+            if learning > sum(able):
+                raise RecipeError(f"blocks: {learning} are to learn and the encoder has only {sum(able)}.")
+        return tuple(
+            deepest * decay**depth if can and depth < learning else 0.0
+            for can, depth in zip(able, _depths(able), strict=True)
+        )
+
+    def _explicit_rates(self, able: Sequence[bool]) -> tuple[float, ...]:
+        given = iter(self.block_lrs or ())
+        count = len(self.block_lrs or ())
+        if count == len(able):
+            return tuple(rate if can else 0.0 for can, rate in zip(able, given, strict=True))
+        if count == sum(able):
+            return tuple(next(given) if can else 0.0 for can in able)
+        raise RecipeError(
+            f"block_lrs: the encoder has {sum(able)} blocks and {count} rates are given; "
+            "give one for each block, input to output."
+        )
 
 
-def rest_name(model: nn.Module) -> str:
-    """What the parameters outside the encoder are called in groups and summaries."""
-    return "decoder" if encoder_of(model) is not None else "model"
-
-
-def rest_parameters(model: nn.Module) -> list[nn.Parameter]:
-    """The parameters outside the encoder."""
-    encoder = encoder_of(model)
-    inside = set(map(id, encoder.parameters())) if encoder is not None else set()
-    return [p for p in model.parameters() if id(p) not in inside]
-
-
-def _groups(part: str, parameters: Iterable[nn.Parameter], lr: float, weight_decay: float) -> list[ParamGroup]:
-    listed = list(parameters)
-    by_decay = ((weight_decay, [p for p in listed if p.ndim > 1]), (0.0, [p for p in listed if p.ndim <= 1]))
-    return [
-        ParamGroup(params=chosen, lr=lr, base_lr=lr, weight_decay=decay, part=part)
-        for decay, chosen in by_decay
-        if chosen
-    ]
+def _depths(able: Sequence[bool]) -> list[int]:
+    """For each block, how many of those behind it can learn: 0 for the deepest."""
+    return [sum(able[i + 1 :]) for i in range(len(able))]

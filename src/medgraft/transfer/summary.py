@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+import torchinfo
+from torch import nn
+from torchinfo.layer_info import LayerInfo
+from torchinfo.torchinfo import clear_cached_forward_pass
 
-from medgraft.transfer.strategy import Strategy, encoder_of, rest_name, rest_parameters
+from medgraft.transfer.parts import encoder_of, rest_name
+from medgraft.transfer.strategy import Strategy
 
 
 @dataclass(frozen=True)
@@ -18,7 +21,7 @@ class PartSummary:
     Attributes
     ----------
     part : the part's name, as in the optimiser's groups.
-    shape : [C, H, W] of what it returns for the given input.
+    shape : of what it returns for one of the given images: [C, H, W], [H, W, C], tokens [N, C] or features [D].
     parameters : how many numbers it holds (buffers not counted).
     trainable : how many of them learn now.
     lr : the rate at which they do (the schedule's peak), 0 where fixed.
@@ -35,39 +38,39 @@ def summarise(model: nn.Module, strategy: Strategy, size: int, channels: int = 3
     """Return the parts of ``model`` under ``strategy`` in ``epoch``, for square images of ``size`` pixels and
     ``channels`` channels.
 
-    The strategy must have been applied to the model.
+    The strategy must have been applied to the model. The model runs once, on the device it is on, in eval mode and
+    without gradients; its weights, buffers and modes stay as they are.
     """
-    encoder = encoder_of(model)
-    blocks = list(encoder.blocks) if encoder is not None else []
-    shapes: dict[int, tuple[int, ...]] = {}
-
-    def record(index: int) -> Callable[..., None]:
-        def hook(_module: nn.Module, _inputs: object, output: Tensor) -> None:
-            shapes[index] = tuple(output.shape[1:])
-
-        return hook
-
-    hooks = [block.register_forward_hook(record(i)) for i, block in enumerate(blocks)]
-    training = model.training
     images = next(model.parameters()).new_zeros(1, channels, size, size)
-    try:
-        model.eval()
-        with torch.no_grad():
-            out = model(images)
-    finally:
-        for hook in hooks:
-            hook.remove()
-        model.train(training)
-    rows = []
+    layers = _layers(model, images)
+    whole = layers[id(model)]
+    encoder = encoder_of(model)
+    rows: list[PartSummary] = []
     if encoder is not None:
-        rates = strategy.rates(len(blocks), epoch)
-        for i, (name, block, rate) in enumerate(zip(encoder.block_names, blocks, rates, strict=True)):
-            rows.append(_row(f"encoder {name}", shapes.get(i, ()), list(block.parameters()), rate))
-    rows.append(_row(rest_name(model), tuple(out.shape[1:]), rest_parameters(model), strategy.lr))
-    return rows
+        rates = strategy.rates(encoder, epoch)
+        for name, block, rate in zip(encoder.block_names, encoder.blocks, rates, strict=True):
+            layer = layers[id(block)]
+            rows.append(_row(f"encoder {name}", layer, layer.num_params, layer.trainable_params, rate))
+    parameters = whole.num_params - sum(row.parameters for row in rows)
+    trainable = whole.trainable_params - sum(row.trainable for row in rows)
+    return [*rows, _row(rest_name(model), whole, parameters, trainable, strategy.lr)]
 
 
-def _row(part: str, shape: tuple[int, ...], parameters: list[nn.Parameter], lr: float) -> PartSummary:
-    total = sum(p.numel() for p in parameters)
-    learning = sum(p.numel() for p in parameters if p.requires_grad)
-    return PartSummary(part, shape, total, learning, lr)
+def _row(part: str, layer: LayerInfo, parameters: int, trainable: int, lr: float) -> PartSummary:
+    return PartSummary(part, tuple(layer.output_size[1:]), parameters, trainable, lr)
+
+
+def _layers(model: nn.Module, images: torch.Tensor) -> dict[int, LayerInfo]:
+    """What torchinfo finds of every module, by the module's id."""
+    modes = [(module, module.training) for module in model.modules()]
+    try:
+        found = torchinfo.summary(model, input_data=images, verbose=0).summary_list
+    except RuntimeError as error:
+        # The model's own error says more than that the summary failed.
+        raise error.__cause__ or error from None
+    finally:
+        # It sets one mode for all modules, and keeps the model alive in a cache.
+        for module, training in modes:
+            module.training = training
+        clear_cached_forward_pass()
+    return {layer.layer_id: layer for layer in found}
