@@ -10,6 +10,9 @@ from typing import Any, TextIO
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+SCORES = {"dice": "Dice", "auc": "AUC", "balanced_accuracy": "balanced accuracy"}
+"""What the scores that a training watches are called."""
+
 
 class Observer:
     """Is told what was understood, how far the work is and what an epoch gave. This one keeps silent."""
@@ -70,11 +73,12 @@ class Terminal(Observer):
 
     def epoch(self, record: Mapping[str, Any]) -> None:
         """Remember the epoch's score for the bar."""
-        dice = record["val"].get("dice")
+        score = record["val"].get(record["monitor"])
         figures = ""
-        if dice is not None:
-            self.best = max(self.best, (dice, -record["epoch"]))
-            figures = f" · val Dice {dice:.3f} (best {self.best[0]:.3f}, epoch {-self.best[1]})"
+        if score is not None:
+            self.best = max(self.best, (score, -record["epoch"]))
+            name = SCORES.get(record["monitor"], record["monitor"])
+            figures = f" · val {name} {score:.3f} (best {self.best[0]:.3f}, epoch {-self.best[1]})"
         self.figures = f"{figures} · {record['seconds']:.1f} s/epoch ·"
 
     def close(self) -> None:

@@ -97,7 +97,7 @@ def _interval(raw: Mapping[str, Any]) -> Interval:
     return Interval(value, low, high, int(raw["n"]), float(raw.get("level", 0.95)))
 
 
-_TEXT = ("id", "image", "target", "group", "split")
+_TEXT = ("id", "image", "target", "group", "split", "predicted")
 
 
 def read_predictions(path: Path) -> pd.DataFrame:

@@ -10,7 +10,7 @@ from medgraft.errors import EngineError
 from medgraft.models import ModelSpec, build_model, create_encoder
 from medgraft.progress import Observer
 from medgraft.recipe import Recipe
-from medgraft.training import Choices, Trainer
+from medgraft.training import Choices, Trainer, monitor_of
 from medgraft.training.trainee import autocast, run_prefix
 from medgraft.transfer import OnnxEngine, OpenVinoEngine, Strategy, TorchEngine, prefix
 
@@ -40,7 +40,8 @@ def _fit(ellipses, folder, observer, engine):
         build_model(ModelSpec(encoder="tf_efficientnet_lite0", widths=(16, 16, 8, 8, 8), bottleneck=16)),
         Strategy.from_recipe(recipe), recipe, Choices("onnxruntime", "fp32", "contiguous"), store,
         {split: manifest.rows(split) for split in ("train", "val")}, losses.create(recipe.loss),
-        Augmenter(recipe.augment), folder, Accelerator(cpu=True), observer,
+        monitor_of("segmentation", "binary", recipe.threshold), Augmenter(recipe.augment), folder,
+        Accelerator(cpu=True), observer,
     )  # fmt: skip
     trainer.fit()
     return trainer

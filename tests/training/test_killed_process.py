@@ -15,7 +15,8 @@ def _command(data, out, strategy, *more):
     return [
         sys.executable, "-c", FIT, "fit", str(data), "--out", str(out), "--size", "32", "--epochs", "5",
         "--batch-size", "4", "--strategy", strategy, "--unfreeze-every", "1", "--widths", "16,16,8,8",
-        "--precision", "fp32", "--memory-format", "channels_last", "--bootstrap", "100", *more,
+        "--precision", "fp32", "--memory-format", "channels_last",
+        "--engine", "onnxruntime", "--bootstrap", "100", *more,
     ]  # fmt: skip
 
 

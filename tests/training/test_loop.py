@@ -12,7 +12,7 @@ from medgraft.data import Augmenter, PixelStore, assign_splits, open_data
 from medgraft.models import ModelSpec, build_model
 from medgraft.progress import Observer
 from medgraft.recipe import Recipe
-from medgraft.training import Choices, Trainer
+from medgraft.training import Choices, Trainer, monitor_of
 from medgraft.transfer import Strategy
 
 PLAIN = Choices("torch", "fp32", "contiguous")
@@ -36,7 +36,8 @@ def _trainer(prepared, folder, recipe, choices=PLAIN, observer=None, rows=None, 
     folder.mkdir(exist_ok=True)
     return Trainer(
         model, Strategy.from_recipe(recipe), recipe, choices, store, rows or all_rows, losses.create(recipe.loss),
-        Augmenter(recipe.augment), folder, Accelerator(cpu=True), observer or Observer(),
+        monitor_of("segmentation", "binary", recipe.threshold), Augmenter(recipe.augment), folder,
+        Accelerator(cpu=True), observer or Observer(),
     )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from medgraft.data import Augmenter, PixelStore, open_data
 from medgraft.models import ModelSpec, build_model
 from medgraft.progress import Observer
 from medgraft.recipe import Recipe
-from medgraft.training import Choices, Trainer
+from medgraft.training import Choices, Trainer, monitor_of
 from medgraft.transfer import Strategy
 
 
@@ -29,7 +29,8 @@ def _trainer(store, folder, train=6, val=3, precision="fp32", **options):
     return Trainer(
         model, Strategy.from_recipe(recipe), recipe, Choices("torch", precision, "contiguous"), store,
         {"train": np.arange(train), "val": np.arange(train, train + val)}, losses.create("dice"),
-        Augmenter(recipe.augment), folder, Accelerator(cpu=True), Observer(),
+        monitor_of("segmentation", "binary", recipe.threshold), Augmenter(recipe.augment), folder,
+        Accelerator(cpu=True), Observer(),
     )  # fmt: skip
 
 
@@ -118,6 +119,7 @@ def test_the_recipes_threshold_decides_the_dice_of_training_and_validation(store
 def test_validation_is_a_mean_over_images_where_batches_are_unequal(store, tmp_path):
     trainer = _trainer(store, tmp_path)
     trainer.criterion = lambda logits, masks: torch.tensor(float(len(masks)))
+    trainer._enter_stage()
     assert trainer._validate()["loss"] == pytest.approx((2 + 2 + 1) / 3)
 
 
@@ -129,6 +131,7 @@ def test_the_average_is_what_is_scored_and_kept(store, tmp_path):
     assert not torch.equal(kept["head.weight"], live["head.weight"])
     _same_logit_everywhere(trainer.model, 9.0)
     _same_logit_everywhere(trainer.evaluated(), -9.0)
+    trainer._enter_stage()
     assert trainer._validate()["dice"] == 0.0
 
 

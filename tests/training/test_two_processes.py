@@ -21,7 +21,7 @@ from medgraft.data import Augmenter, PixelStore, open_data
 from medgraft.models import ModelSpec, build_model
 from medgraft.progress import Observer
 from medgraft.recipe import Recipe
-from medgraft.training import Choices, Trainer
+from medgraft.training import Choices, Trainer, monitor_of
 from medgraft.transfer import Strategy
 
 data, folder, batch = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
@@ -37,7 +37,8 @@ for module in model.modules():
 accelerator = Accelerator(cpu=True)
 trainer = Trainer(
     model, Strategy.from_recipe(recipe), recipe, Choices("torch", "fp32", "contiguous"), store,
-    {"train": np.arange(8), "val": np.array([], int)}, losses.create("combo"), Augmenter(recipe.augment), folder,
+    {"train": np.arange(8), "val": np.array([], int)}, losses.create("combo"),
+    monitor_of("segmentation", "binary", 0.5), Augmenter(recipe.augment), folder,
     accelerator, Observer(),
 )
 gradients = {}

@@ -10,23 +10,36 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
 from torch import Tensor, nn
 
-from medgraft.data import Augmenter, PixelStore, evaluation_loader, scale, training_loader
+from medgraft.data import Augmenter, PixelStore, evaluation_loader, scale
 from medgraft.errors import EngineError
 from medgraft.files import write_text
 from medgraft.progress import Observer
 from medgraft.recipe import Recipe
 from medgraft.training.average import moving_average
 from medgraft.training.checkpoint import Checkpoint
+from medgraft.training.feed import Clock, FeatureFeed, Feed, PixelFeed, Rows, Share
+from medgraft.training.monitor import Monitor
 from medgraft.training.probe import NONE, Choices
 from medgraft.training.schedule import warmup_cosine
-from medgraft.training.trainee import LAYOUTS, Learner, autocast, run_prefix
-from medgraft.training.validation import batch_dice
-from medgraft.transfer import Engine, Strategy, TorchEngine, checked_engine, encoder_of, named_engine
+from medgraft.training.standing import WORST, standing
+from medgraft.training.trainee import LAYOUTS, Learner, autocast
+from medgraft.transfer import (
+    Engine,
+    Features,
+    Strategy,
+    TorchEngine,
+    blocks_of,
+    checked_engine,
+    encoder_of,
+    named_engine,
+    rest_name,
+)
 
 Criterion = Callable[[Tensor, Tensor], Tensor]
 
@@ -47,8 +60,11 @@ class Trainer:
     model : on the CPU, weights loaded; trained in place.
     rows : integer positions in ``store`` of the splits ``train`` and ``val`` (val may be empty: then there is no
         early stopping and the last weights are kept).
-    criterion : loss of logits [B, 1 or C, H, W] and classes [B, H, W], a mean over images.
+    criterion : loss of logits and targets, a mean over images.
+    monitor : the score that says which epoch's weights are kept; of equal ones those with the smaller loss.
     folder : the run's folder; ``history.jsonl`` and ``checkpoint/`` are written there.
+    features : the outputs of the first stage's frozen prefix, where they were stored; None runs it on every batch.
+    weights : how often each training image is drawn; None for once an epoch.
     """
 
     def __init__(
@@ -58,15 +74,20 @@ class Trainer:
         recipe: Recipe,
         choices: Choices,
         store: PixelStore,
-        rows: Mapping[str, np.ndarray],
+        rows: Rows,
         criterion: Criterion,
+        monitor: Monitor,
         augmenter: Augmenter,
         folder: Path,
         accelerator: Accelerator,
         observer: Observer,
+        features: Features | None = None,
+        weights: npt.NDArray[np.float64] | None = None,
     ) -> None:
         self.model, self.strategy, self.recipe, self.choices = model, strategy, recipe, choices
-        self.store, self.rows, self.criterion = store, rows, criterion
+        self.store, self.rows, self.criterion, self.monitor = store, rows, criterion, monitor
+        self.augmenter, self.features = augmenter, features
+        self.share = Share(accelerator.process_index, accelerator.num_processes, accelerator.device, weights)
         self.folder, self.accelerator, self.observer = folder, accelerator, observer
         self.checkpoint = Checkpoint(folder / "checkpoint")
         self.encoder = encoder_of(model)
@@ -77,22 +98,14 @@ class Trainer:
         self.optimiser = torch.optim.AdamW([dict(group) for group in groups], fused=fused)
         self.scaler = torch.amp.GradScaler(accelerator.device.type, enabled=choices.precision == "fp16")
         self.average = moving_average(model, recipe.ema)
-        self.loader = training_loader(
-            store,
-            rows["train"],
-            augmenter,
-            recipe.batch_size,
-            recipe.seed,
-            workers=recipe.workers,
-            rank=accelerator.process_index,
-            world=accelerator.num_processes,
-        )
-        self.steps_an_epoch = -(-len(self.loader) // recipe.accumulate)
-        self.epoch, self.best, self.stale = 0, -1.0, 0
+        self.epoch, self.stale = 0, 0
+        self.best = WORST
         self.history: list[dict[str, Any]] = []
         self.stage: str | None = None
         self.engine: Engine | None = None
         self.learner: nn.Module = model
+        self.stop = 0
+        self.feed: Feed
 
     # -- the whole training ------------------------------------------------------------------------------------
 
@@ -112,14 +125,15 @@ class Trainer:
                     "epoch": self.epoch + 1,
                     "seconds": round(time.perf_counter() - start, 3),
                     "stage": self.stage,
-                    "engine": self.engine.name if self.engine else NONE,
+                    "monitor": self.monitor.key,
+                    "engine": self._engine_name(),
                     "lr": {group["part"]: group["lr"] for group in self.optimiser.param_groups},
                     "train": train,
                     "val": val,
                     "time": {name: round(seconds, 3) for name, seconds in spent.items()},
                 }
             )
-            self._keep(val.get("dice"))
+            self._keep(val)
             self.observer.epoch(self.history[-1])
         return self.history
 
@@ -134,40 +148,35 @@ class Trainer:
 
     def _train_epoch(self) -> tuple[dict[str, float], dict[str, float]]:
         torch.manual_seed((self.recipe.seed * 1_000_003 + self.epoch) * 1009 + self.accelerator.process_index)
-        self.loader.set_epoch(self.epoch)
         self.model.train()
-        steps, every = len(self.loader), self.recipe.accumulate
-        losses, dices, spent = [], [], {"data": 0.0, "encoder": 0.0, "learning": 0.0}
-        clock = _Clock(spent)
-        for step, batch in enumerate(self.loader):
-            images = scale(batch.images).to(self.accelerator.device)
-            masks = batch.masks.to(self.accelerator.device)
-            clock.lap("data")
-            with autocast(images.device, self.choices.precision):
-                inputs = run_prefix(self.engine, images, self.choices.memory_format)
-                clock.lap("encoder")
-                last = (step + 1) % every == 0 or step + 1 == steps
-                share = every if step < steps - steps % every else steps % every
-                loss, dice = self._backward(inputs, masks, share, last)
+        steps, every = len(self.feed), self.recipe.accumulate
+        steps_an_epoch = -(-steps // every)
+        losses, tally, clock = [], self.monitor.tally(), Clock("data", "encoder", "learning")
+        for step, (inputs, targets) in enumerate(self.feed.training(self.epoch, clock)):
+            last = (step + 1) % every == 0 or step + 1 == steps
+            share = every if step < steps - steps % every else steps % every
+            loss, logits = self._backward(inputs, targets, share, last)
             if last:
-                self._step_optimiser(self.epoch * self.steps_an_epoch + step // every)
+                self._step_optimiser(self.epoch * steps_an_epoch + step // every, steps_an_epoch)
             losses.append(loss)
-            dices.append(dice)
+            tally.add(logits, targets)
             clock.lap("learning")
             self.observer.step(self.epoch + 1, self.recipe.epochs, step + 1, steps, loss)
-        return {"loss": float(np.mean(losses)), "dice": float(np.mean(dices))}, spent
+        return {"loss": float(np.mean(losses)), self.monitor.key: tally.value()}, clock.spent
 
-    def _backward(self, inputs: list[Tensor], masks: Tensor, share: int, last: bool) -> tuple[float, float]:
+    def _backward(self, inputs: list[Tensor], targets: Tensor, share: int, last: bool) -> tuple[float, Tensor]:
         waiting = contextlib.nullcontext() if last else self.accelerator.no_sync(self.learner)
-        with waiting:
-            logits = self.learner(inputs, (masks.shape[-2], masks.shape[-1]))
-            loss = self.criterion(logits, masks)
+        with waiting, autocast(self.accelerator.device, self.choices.precision):
+            logits = self.learner(inputs, self._size())
+            loss = self.criterion(logits, targets)
             self.scaler.scale(loss / share).backward()
-        dice = batch_dice(logits.detach(), masks, self.recipe.threshold)
-        return float(loss.detach()), float(dice.mean())
+        return float(loss.detach()), logits.detach()
 
-    def _step_optimiser(self, step: int) -> None:
-        factor = warmup_cosine(step, self.recipe.epochs * self.steps_an_epoch, self.recipe.warmup)
+    def _size(self) -> tuple[int, int]:
+        return self.store.images.shape[1], self.store.images.shape[2]
+
+    def _step_optimiser(self, step: int, steps_an_epoch: int) -> None:
+        factor = warmup_cosine(step, self.recipe.epochs * steps_an_epoch, self.recipe.warmup)
         for group in self.optimiser.param_groups:
             group["lr"] = group["base_lr"] * factor
         if self.recipe.clip:
@@ -181,22 +190,18 @@ class Trainer:
 
     @torch.no_grad()
     def _validate(self) -> dict[str, float]:
-        """Loss and Dice at working size, means over the images of the split."""
+        """Loss and score at working size over the images of the split."""
         if len(self.rows["val"]) == 0:
             return {}
-        model = self.evaluated().eval()
-        stop = self.engine.stop if self.engine else 0
-        learner = Learner(model, stop)
-        losses, dices = [], []
-        for batch in evaluation_loader(self.store, self.rows["val"], self.recipe.batch_size):
-            images, masks = scale(batch.images).to(self.accelerator.device), batch.masks.to(self.accelerator.device)
-            with autocast(images.device, self.choices.precision):
-                inputs = run_prefix(self.engine, images, self.choices.memory_format)
-                logits = learner(inputs, (masks.shape[-2], masks.shape[-1]))
-            losses += [float(self.criterion(logits, masks))] * len(images)
-            dices += batch_dice(logits, masks, self.recipe.threshold).tolist()
+        learner = Learner(self.evaluated().eval(), self.stop)
+        losses, tally = [], self.monitor.tally()
+        for inputs, targets in self.feed.validation():
+            with autocast(self.accelerator.device, self.choices.precision):
+                logits = learner(inputs, self._size())
+            losses += [float(self.criterion(logits, targets))] * len(targets)
+            tally.add(logits, targets)
         # Each process moved its own BatchNorm statistics: all must follow one score, or patience would part them.
-        return self._from_main({"loss": float(np.mean(losses)), "dice": float(np.mean(dices))})
+        return self._from_main({"loss": float(np.mean(losses)), self.monitor.key: tally.value()})
 
     def _from_main(self, scores: dict[str, float]) -> dict[str, float]:
         held = [scores]
@@ -207,17 +212,30 @@ class Trainer:
 
     def _enter_stage(self) -> None:
         """Apply the strategy to this epoch; where the stage changed, build its prefix and wrap the rest anew."""
-        count = len(self.encoder.blocks) if self.encoder is not None else 0
-        stage = self.strategy.stage(count, self.epoch)
+        blocks = blocks_of(self.model)
+        stage = self.strategy.stage(blocks, self.epoch, rest_name(self.model))
         if stage == self.stage:
             return
         self.strategy.on_epoch(self.model, self.optimiser.param_groups, self.epoch)
-        stop = self.strategy.prefix(count, self.epoch)
-        self.engine = self._engine(stop) if stop else None
+        stop = self.strategy.prefix(blocks, self.epoch)
         self.learner = Learner(self.model, stop)
+        self.feed = self._feed(stop)
         if self.accelerator.num_processes > 1:
             self.learner = self.accelerator.prepare_model(self.learner)
-        self.stage = stage
+        self.stage, self.stop = stage, stop
+
+    def _feed(self, stop: int) -> Feed:
+        """Stored features where they are this stage's; else pixels, through an engine where blocks are fixed."""
+        if self.features is not None and self.features.stop == stop:
+            self.engine = None
+            return FeatureFeed(self.features, self.store.targets, self.rows, self.recipe, self.share, self.choices)
+        self.engine = self._engine(stop) if stop else None
+        return PixelFeed(self.store, self.rows, self.augmenter, self.recipe, self.share, self.choices, self.engine)
+
+    def _engine_name(self) -> str:
+        if isinstance(self.feed, FeatureFeed):
+            return self.feed.features.engine
+        return self.engine.name if self.engine else NONE
 
     def _engine(self, stop: int) -> Engine:
         """The chosen engine for this stage's prefix; torch where it was the probe's choice and cannot run this one."""
@@ -236,10 +254,11 @@ class Trainer:
 
     # -- keeping -----------------------------------------------------------------------------------------------
 
-    def _keep(self, score: float | None) -> None:
+    def _keep(self, val: Mapping[str, float]) -> None:
         """Count the epoch, keep its weights where they are the best, and write the checkpoint."""
-        improved = score is None or score > self.best
-        self.best, self.stale = (score or 0.0, 0) if improved else (self.best, self.stale + 1)
+        reached = standing(val, self.monitor.key)
+        improved = reached is None or reached > self.best
+        self.best, self.stale = (reached or WORST, 0) if improved else (self.best, self.stale + 1)
         self.epoch += 1
         if not self.accelerator.is_main_process:
             return
@@ -270,17 +289,5 @@ class Trainer:
         self.scaler.load_state_dict(state["scaler"])
         if self.average is not None:
             self.average.load_state_dict(state["average"])
-        self.epoch, self.best, self.stale = state["epoch"], state["best"], state["stale"]
+        self.epoch, self.best, self.stale = state["epoch"], tuple(state["best"]), state["stale"]
         self.history = state["history"]
-
-
-class _Clock:
-    """Adds the time since the last lap to the part that took it."""
-
-    def __init__(self, spent: dict[str, float]) -> None:
-        self.spent, self.last = spent, time.perf_counter()
-
-    def lap(self, part: str) -> None:
-        now = time.perf_counter()
-        self.spent[part] += now - self.last
-        self.last = now

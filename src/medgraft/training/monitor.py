@@ -1,11 +1,91 @@
-"""Scores of a batch at working size: what early stopping looks at, not what the report says."""
+"""Scores at working size while a model trains: what early stopping looks at, not what the report says."""
 
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
+
+from medgraft.ranking import macro_auc
+
+
+class Tally(ABC):
+    """A score that grows batch by batch."""
+
+    @abstractmethod
+    def add(self, logits: Tensor, targets: Tensor) -> None:
+        """Count a batch: logits as the model returns them, targets as the loader does."""
+
+    @abstractmethod
+    def value(self) -> float:
+        """The score of all that was counted; NaN where it is undefined."""
+
+
+@dataclass(frozen=True)
+class Monitor:
+    """A score by name; the larger, the better."""
+
+    key: str
+    tally: Callable[[], Tally]
+
+
+def monitor_of(task: str, kind: str, threshold: float) -> Monitor:
+    """The score that a task's training is watched by.
+
+    Parameters
+    ----------
+    task : ``segmentation`` (mean Dice of images) or ``classification``: the macro AUC, or with more than two
+        classes, one an image, the balanced accuracy.
+    kind : ``binary``, ``multiclass`` or ``multilabel``.
+    threshold : probability from which a pixel is foreground.
+    """
+    if task == "segmentation":
+        return Monitor("dice", lambda: _DiceTally(threshold))
+    if kind == "multiclass":
+        return Monitor("balanced_accuracy", _BalancedAccuracyTally)
+    return Monitor("auc", _AucTally)
+
+
+class _DiceTally(Tally):
+    def __init__(self, threshold: float) -> None:
+        self.threshold, self.total, self.count = threshold, 0.0, 0
+
+    def add(self, logits: Tensor, targets: Tensor) -> None:
+        dice = batch_dice(logits, targets, self.threshold)
+        self.total += float(dice.sum())
+        self.count += len(dice)
+
+    def value(self) -> float:
+        return self.total / self.count if self.count else math.nan
+
+
+class _LabelTally(Tally):
+    def __init__(self) -> None:
+        self.logits: list[Tensor] = []
+        self.targets: list[Tensor] = []
+
+    def add(self, logits: Tensor, targets: Tensor) -> None:
+        self.logits.append(logits.detach().float().cpu())
+        self.targets.append(targets.cpu())
+
+
+class _AucTally(_LabelTally):
+    def value(self) -> float:
+        logits, targets = torch.cat(self.logits).numpy(), torch.cat(self.targets).numpy()
+        return macro_auc(targets, logits[:, 0] if logits.shape[1] == 1 else logits)
+
+
+class _BalancedAccuracyTally(_LabelTally):
+    def value(self) -> float:
+        predicted = torch.cat(self.logits).argmax(1).numpy()
+        targets = torch.cat(self.targets).numpy()
+        # A class that is predicted and not there has no recall; scikit-learn would warn of it at every epoch.
+        return float(np.mean([(predicted[targets == name] == name).mean() for name in np.unique(targets)]))
 
 
 def batch_dice(logits: Tensor, masks: Tensor, threshold: float = 0.5) -> Tensor:

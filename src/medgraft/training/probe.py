@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from medgraft.recipe import Recipe
 from medgraft.training.trainee import LAYOUTS, Learner, autocast, run_prefix
-from medgraft.transfer import Engine, choose_engine, encoder_of, least_milliseconds
+from medgraft.transfer import Engine, Probe, choose_engine, encoder_of, least_milliseconds
 
 WORTH = 0.95
 """A choice other than plain float32 is taken where a step takes at most this share of plain float32's time."""
@@ -62,12 +62,18 @@ class Choices:
         return f"{prefix}, {self.precision}, {self.memory_format}{ratio}"
 
 
+def without_steps(engine: str, probe: Probe) -> Choices:
+    """The choices where a head alone learns, on stored features: nothing is left that precision could speed up."""
+    figures = {f"engine {name}": milliseconds for name, milliseconds in probe.milliseconds.items()}
+    return Choices(engine, "fp32", "contiguous", figures, probe.parity, probe.refused)
+
+
 def choose(
     model: nn.Module,
     stop: int,
     recipe: Recipe,
     images: Tensor,
-    masks: Tensor,
+    targets: Tensor,
     criterion: Callable[[Tensor, Tensor], Tensor],
 ) -> Choices:
     """Measure what the recipe leaves on ``auto`` and return the choice; the model is left as it was.
@@ -75,7 +81,7 @@ def choose(
     Parameters
     ----------
     stop : how many leading encoder blocks are fixed in the first stage.
-    images, masks : a training batch, float [B, C, H, W] in [0, 1] and classes [B, H, W], on the training device.
+    images, targets : a training batch, float [B, C, H, W] in [0, 1] and its targets, on the training device.
     """
     engine: Engine | None = None
     figures: dict[str, float] = {}
@@ -88,7 +94,7 @@ def choose(
         parity, refused = found.parity, found.refused
     candidates = _candidates(recipe, images.device.type)
     if len(candidates) > 1:
-        with _Steps(model, stop, engine, images, masks, criterion) as steps:
+        with _Steps(model, stop, engine, images, targets, criterion) as steps:
             figures |= _time_candidates(steps, candidates)
     precision, layout = _best(candidates, figures)
     if engine is not None and encoder is not None and precision == "bf16":
@@ -127,11 +133,11 @@ class _Steps:
         stop: int,
         engine: Engine | None,
         images: Tensor,
-        masks: Tensor,
+        targets: Tensor,
         criterion: Callable[[Tensor, Tensor], Tensor],
     ) -> None:
         self.model, self.engine, self.criterion = model, engine, criterion
-        self.images, self.masks = images, masks
+        self.images, self.targets = images, targets
         self.learner = Learner(model, stop)
 
     def __enter__(self) -> _Steps:
@@ -148,10 +154,10 @@ class _Steps:
     def run(self, precision: str, layout: str, count: int) -> None:
         """One step of the first ``count`` images."""
         self.model.to(memory_format=LAYOUTS[layout])
-        images, masks = self.images[:count], self.masks[:count]
+        images, targets = self.images[:count], self.targets[:count]
         with autocast(images.device, precision):
             logits = self.learner(run_prefix(self.engine, images, layout), (images.shape[-2], images.shape[-1]))
-        self.criterion(logits, masks).backward()
+        self.criterion(logits, targets).backward()
         self.model.zero_grad(set_to_none=True)
         if images.device.type == "cuda":
             torch.cuda.synchronize()

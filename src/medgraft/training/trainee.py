@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 import torch
 from torch import Tensor, nn
 
-from medgraft.models import Segmenter
+from medgraft.models import EncoderModel
 from medgraft.transfer import Engine
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -26,7 +26,7 @@ class Learner(nn.Module):
         self.model, self.stop = model, stop
 
     def forward(self, inputs: list[Tensor], size: tuple[int, int]) -> Tensor:
-        if self.stop and isinstance(self.model, Segmenter):
+        if self.stop and isinstance(self.model, EncoderModel):
             return self.model.forward_from(inputs, self.stop, size)
         logits: Tensor = self.model(inputs[0])
         return logits
@@ -50,7 +50,12 @@ def run_prefix(engine: Engine | None, images: Tensor, memory_format: str) -> lis
     """
     if engine is None:
         return [laid_out(images, memory_format)]
-    kind = images.device.type
-    dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else torch.float32
     outputs = engine(laid_out(images, memory_format) if engine.name == "torch" else images)
-    return [output.to(images.device, dtype, memory_format=LAYOUTS[memory_format]) for output in outputs]
+    return [arranged(output.to(images.device), memory_format) for output in outputs]
+
+
+def arranged(output: Tensor, memory_format: str) -> Tensor:
+    """An output of the prefix in autocast's type (float32 where that is off); maps in the layout of that name."""
+    kind = output.device.type
+    dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else torch.float32
+    return output.to(dtype, memory_format=LAYOUTS[memory_format]) if output.ndim == 4 else output.to(dtype)
