@@ -27,6 +27,11 @@ class Page(HTMLParser):
     def all(self, tag: str) -> list[dict[str, str | None]]:
         return [attributes for name, attributes in self.tags if name == tag]
 
+    @property
+    def charts(self) -> list[str]:
+        """The words of each chart, in order."""
+        return [div["aria-label"] or "" for div in self.all("div") if div.get("role") == "img"]
+
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, dict(attrs)))
         self.ids += [value for key, value in attrs if key == "id" and value]

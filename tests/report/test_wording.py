@@ -10,7 +10,12 @@ SCORE = Interval(0.894, 0.873, 0.912, 83)
 
 def test_numbers_as_people_read_them():
     assert wording.interval(SCORE) == "0.894 (0.873 to 0.912)"
-    assert wording.interval({"value": 0.5, "low": None, "high": None}) == "0.500 (0.500 to 0.500)"
+    assert wording.interval({"value": 0.5, "low": None, "high": None}) == "0.500 (no interval)"
+    assert wording.signed_interval({"value": -0.5, "low": math.nan, "high": 0.1}) == "−0.500 (no interval)"
+    assert wording.ends(SCORE) == "0.873 to 0.912" and wording.ends(None) == ""
+    assert [wording.decimal(value) for value in (0.5, math.nan, None)] == ["0.500", "–", "–"]
+    assert [wording.signed(value) for value in (-0.0171, 0.2, None)] == ["−0.017", "+0.200", "–"]
+    assert [wording.p_value(p) for p in (0.0004, 0.034, math.nan)] == ["< 0.001", "0.034", "–"]
     assert wording.interval(None) == wording.interval(Interval(math.nan, math.nan, math.nan, 0)) == "undefined"
     assert wording.signed_interval({"value": -0.01, "low": -0.03, "high": 0.02}) == "−0.010 (−0.030 to +0.020)"
     assert [wording.count(n) for n in (928, 14_848, 4_100_000, None)] == ["928", "14.8 k", "4.1 M", "–"]
@@ -26,6 +31,12 @@ def test_metrics_have_names_and_meanings():
     assert wording.metric_name("dice_cell wall") == "Dice · cell wall"
     assert wording.metric_name("thresholded_jaccard") == "Thresholded Jaccard"
     assert "0.65" in wording.metric_meaning("thresholded_jaccard")
+    assert wording.metric_name("recall_no_finding") == "Recall · no_finding"
+    assert wording.metric_name("average_precision_a_b") == "Average precision · a_b"
+    assert [wording.spoken(metric) for metric in ("auc", "macro_f1", "balanced_accuracy")] == [
+        "AUC", "macro F1", "balanced accuracy",
+    ]  # fmt: skip
+    assert wording.spoken("f1_x") == "F1 · x"
     assert wording.metric_name("hd95_new") == "hd95 new" and wording.metric_meaning("hd95_new") == ""
 
 

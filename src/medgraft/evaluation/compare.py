@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from medgraft.errors import RunError, listing
-from medgraft.evaluation.intervals import PairedDifference, group_column, paired_difference, scores_table
-from medgraft.evaluation.metrics import metric_columns
+from medgraft.evaluation.delong import AucDifference
+from medgraft.evaluation.findings import Findings, mean_findings
+from medgraft.evaluation.intervals import PairedDifference
+from medgraft.evaluation.label_compare import BY_IMAGE, label_findings
+from medgraft.evaluation.outcomes import class_names
+from medgraft.evaluation.resampling import Bootstrap
 from medgraft.scores import Scores
 
 
@@ -22,12 +27,15 @@ class Comparison:
     ----------
     names : the runs, the first being the one that others are compared with.
     ids : the images that all runs were tested on.
-    metrics : the metrics that all runs have.
+    metrics : the metrics that all runs have; of classifiers the overall ones, while ``scores`` has each class too.
     scores : by run, scores on those images (under the split that was compared).
     differences : by run (all but the first) and metric, that run minus the first.
-    wins : by metric and run, on how many images the run alone is best.
+    wins : by metric and run, on how many images the run alone is best; of classifiers by what stands for the
+        metric on a single image (``BY_IMAGE``).
     rows : by run, its per-image rows of those images, in the order of ``ids``.
     notes : what a reader must know, such as images left out.
+    delong : of classifiers, by run (all but the first) and metric (``auc`` in the binary case, else
+        ``auc_<class>``), the test of that run's area against the first's.
     """
 
     names: tuple[str, ...]
@@ -38,10 +46,31 @@ class Comparison:
     wins: Mapping[str, Mapping[str, int]]
     rows: Mapping[str, pd.DataFrame]
     notes: tuple[str, ...] = ()
+    delong: Mapping[str, Mapping[str, AucDifference]] = field(default_factory=dict)
 
     def values(self, metric: str) -> pd.DataFrame:
-        """Return the metric, a row an image (indexed by id) and a column a run."""
-        return pd.DataFrame({name: rows[metric].to_numpy() for name, rows in self.rows.items()}, index=self.ids)
+        """Return the metric (of classifiers what stands for it), a row an image (indexed by id), a column a run."""
+        return pd.DataFrame(
+            {name: rows[metric if metric in rows else BY_IMAGE[metric]].to_numpy() for name, rows in self.rows.items()},
+            index=self.ids,
+        )
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """What a kind of table asks for when runs are compared.
+
+    Attributes
+    ----------
+    task, truth : the task, and what its images are labelled with, as a reader is told.
+    differs : of the common rows by run, [n], whether the truth is not the same in all.
+    findings : scores and differences on rows of the same images.
+    """
+
+    task: str
+    truth: str
+    differs: Callable[[Sequence[pd.DataFrame]], NDArray[np.bool_]]
+    findings: Callable[[Mapping[str, pd.DataFrame], Bootstrap], Findings]
 
 
 def compare(
@@ -57,35 +86,39 @@ def compare(
 
     Parameters
     ----------
-    tables : by run, a row an image with the columns ``id``, ``split``, the metrics, and where known ``group``
-        and ``foreground`` (the fraction of foreground in the true mask; images where runs differ in it are
-        not the same image and are left out).
+    tables : by run, a row an image with the columns ``id``, ``split`` and where known ``group``. Of segmentation
+        also the metrics, and where known ``foreground``, the fraction of foreground in the true mask. Of
+        classification also ``target``, ``predicted``, ``p_<class>``, and of a cross-validation ``fold``; see
+        :func:`~medgraft.evaluation.label_compare.label_findings`. Images where runs differ in foreground or
+        target are not the same and are left out.
     split : the split that is compared.
     samples, level, seed : of the bootstrap; see :func:`~medgraft.evaluation.intervals.bootstrap_mean`.
 
     Raises
     ------
     RunError
-        If there are fewer than two runs, a table lacks a column or repeats an image, or no image or metric is
-        common.
+        If there are fewer than two runs, their tasks or classes differ, a table lacks a column or repeats an
+        image, or no image or metric is common.
     """
     if len(tables) < 2:
         raise RunError(f"a comparison needs at least two runs (got {listing(tables) or 'none'}).")
     held = {name: _held_rows(name, table, split) for name, table in tables.items()}
-    ids, notes = _common_images(held, split)
+    kind = _common_kind(held)
+    ids, notes = _common_images(held, split, kind)
     rows = {name: table.loc[ids].reset_index() for name, table in held.items()}
     rows, group_notes = _with_one_grouping(rows)
-    names, metrics = tuple(rows), _common_metrics(rows)
-    differences = {
-        name: {m: _difference(rows[name], rows[names[0]], m, samples, level, seed) for m in metrics}
-        for name in names[1:]
-    }
-    scores = {
-        name: scores_table(table[["id", "split", *_group_names(table), *metrics]], samples, level, seed)
-        for name, table in rows.items()
-    }
-    wins = {metric: _wins(rows, metric) for metric in metrics}
-    return Comparison(names, tuple(ids), metrics, scores, differences, wins, rows, (*notes, *group_notes))
+    found = kind.findings(rows, Bootstrap(samples, level, seed))
+    return Comparison(
+        names=tuple(rows),
+        ids=tuple(ids),
+        metrics=found.metrics,
+        scores=found.scores,
+        differences=found.differences,
+        wins=found.wins,
+        rows=found.rows,
+        notes=(*notes, *group_notes, *found.notes),
+        delong=found.delong,
+    )
 
 
 def _held_rows(name: str, table: pd.DataFrame, split: str) -> pd.DataFrame:
@@ -100,7 +133,26 @@ def _held_rows(name: str, table: pd.DataFrame, split: str) -> pd.DataFrame:
     return rows
 
 
-def _common_images(held: Mapping[str, pd.DataFrame], split: str) -> tuple[list[str], list[str]]:
+def _common_kind(held: Mapping[str, pd.DataFrame]) -> _Kind:
+    classes = {name: class_names(rows.columns) for name, rows in held.items()}
+    first, *others = classes
+    for other in others:
+        if bool(classes[first]) != bool(classes[other]):
+            tasks = " and ".join(f"{_kind(classes[run]).task} ({run})" for run in (first, other))
+            raise RunError(f"runs of different tasks cannot be compared: {tasks}. Name runs of one task.")
+        if classes[first] != classes[other]:
+            raise RunError(
+                f"{first} and {other} cannot be compared, for their classes differ: {listing(classes[first])} in one, "
+                f"{listing(classes[other])} in the other. Train both on the same labels, in the same order."
+            )
+    return _kind(classes[first])
+
+
+def _kind(classes: Sequence[str]) -> _Kind:
+    return CLASSIFICATION if classes else SEGMENTATION
+
+
+def _common_images(held: Mapping[str, pd.DataFrame], split: str, kind: _Kind) -> tuple[list[str], list[str]]:
     """Ids that every run holds, in the first run's order, and notes on what is left out."""
     first = next(iter(held.values()))
     ids = [str(image) for image in first.index if all(image in rows.index for rows in held.values())]
@@ -108,13 +160,14 @@ def _common_images(held: Mapping[str, pd.DataFrame], split: str) -> tuple[list[s
     if any(len(rows) != len(ids) for rows in held.values()):
         counts = ", ".join(f"{name} {len(rows)}" for name, rows in held.items())
         notes.append(f"{split} images differ between runs ({counts}); the {len(ids)} in common are compared.")
-    other = _other_masks(held, ids)
+    differs = kind.differs([rows.loc[ids] for rows in held.values()])
+    other = [image for image, differ in zip(ids, differs, strict=True) if differ]
     if other:
-        notes.append(f"{len(other)} images with different masks are left out: {listing(other)}.")
+        notes.append(f"{len(other)} images with different {kind.truth} are left out: {listing(other)}.")
     same = [image for image in ids if image not in set(other)]
     if not same:
         counts = ", ".join(f"{name} {len(rows)}" for name, rows in held.items())
-        reason = "their masks differ" if ids else f"{split} images: {counts}"
+        reason = f"their {kind.truth} differ" if ids else f"{split} images: {counts}"
         raise RunError(
             f"the runs have no {split} image in common ({reason}); "
             "train them on the same data with the same split, for example by --split-file."
@@ -122,13 +175,15 @@ def _common_images(held: Mapping[str, pd.DataFrame], split: str) -> tuple[list[s
     return same, notes
 
 
-def _other_masks(held: Mapping[str, pd.DataFrame], ids: Sequence[str]) -> list[str]:
-    tables = [rows for rows in held.values() if "foreground" in rows.columns]
-    if len(tables) < 2 or not ids:
-        return []
-    fractions = np.stack([rows.loc[list(ids), "foreground"].to_numpy(dtype=np.float64) for rows in tables])
-    differ = np.ptp(fractions, axis=0) > 1e-6
-    return [image for image, other in zip(ids, differ, strict=True) if other]
+def _other_masks(held: Sequence[pd.DataFrame]) -> NDArray[np.bool_]:
+    known = [rows["foreground"].to_numpy(dtype=np.float64) for rows in held if "foreground" in rows.columns]
+    return np.asarray(np.ptp(np.stack(known), axis=0) > 1e-6) if known else np.zeros(len(held[0]), dtype=bool)
+
+
+def _other_labels(held: Sequence[pd.DataFrame]) -> NDArray[np.bool_]:
+    known = [rows["target"].fillna("").astype(str).to_numpy() for rows in held if "target" in rows.columns]
+    differs = [texts != known[0] for texts in known[1:]]
+    return np.any(differs, axis=0) if differs else np.zeros(len(held[0]), dtype=bool)
 
 
 def _with_one_grouping(rows: dict[str, pd.DataFrame]) -> tuple[dict[str, pd.DataFrame], list[str]]:
@@ -141,29 +196,5 @@ def _with_one_grouping(rows: dict[str, pd.DataFrame]) -> tuple[dict[str, pd.Data
     return {name: table.assign(group=groups) for name, table in rows.items()}, [note]
 
 
-def _common_metrics(rows: Mapping[str, pd.DataFrame]) -> tuple[str, ...]:
-    first = metric_columns(next(iter(rows.values())).columns)
-    metrics = tuple(m for m in first if all(m in table.columns for table in rows.values()))
-    if not metrics:
-        raise RunError("the runs have no metric in common; evaluate them again.")
-    return metrics
-
-
-def _group_names(table: pd.DataFrame) -> list[str]:
-    return ["group"] if "group" in table.columns else []
-
-
-def _difference(
-    run: pd.DataFrame, first: pd.DataFrame, metric: str, samples: int, level: float, seed: int
-) -> PairedDifference:
-    one, other = run[metric].to_numpy(), first[metric].to_numpy()
-    return paired_difference(one, other, group_column(first), samples, level, seed)
-
-
-def _wins(rows: Mapping[str, pd.DataFrame], metric: str) -> dict[str, int]:
-    values = np.stack([table[metric].to_numpy(dtype=np.float64) for table in rows.values()])
-    ordered = np.sort(values, axis=0)
-    # NaN sorts last and makes this comparison false: an image that is undefined for one run has no winner.
-    alone = ordered[-1] - ordered[-2] > 1e-9
-    best = values.argmax(axis=0)
-    return {name: int(np.sum(alone & (best == index))) for index, name in enumerate(rows)}
+SEGMENTATION = _Kind("segmentation", "masks", _other_masks, mean_findings)
+CLASSIFICATION = _Kind("classification", "labels", _other_labels, label_findings)

@@ -50,6 +50,7 @@ def _score(run: Run, manifest: Manifest, store: PixelStore, probability: Array, 
     entry = manifest.table.iloc[position]
     height, width = (int(side) for side in store.sizes[position])
     prediction = run.predictor.at_size(probability, height, width)
+    assert store.classes is not None
     truth = store.classes.encode(read_mask(entry["target"]), entry["target"])
     if entry["split"] == "test":
         save_mask(run.folder / "predictions" / f"{entry['id']}.png", prediction.mask)

@@ -32,7 +32,9 @@ class PairedDifference:
     Attributes
     ----------
     interval : the mean difference, with the interval of its paired bootstrap.
-    better, equal, worse : on how many images the first run's value is higher, the same, or lower.
+    better, equal, worse : on how many images the first run's value is higher, the same, or lower; for scores
+        that no single image has, the value that stands for it (see
+        :func:`~medgraft.evaluation.label_compare.label_findings`).
     """
 
     interval: Interval
@@ -78,7 +80,7 @@ def bootstrap_mean(
     Efron & Tibshirani (1993), An Introduction to the Bootstrap, chapter 13.
     """
     data = _column(values)
-    codes = _group_codes(groups, len(data))
+    codes = group_codes(groups, len(data))
     if samples < 1 or not 0 < level < 1:
         raise ValueError(f"samples from 1 and a level between 0 and 1 are wanted (got {samples}, {level})")
     defined = ~np.isnan(data)
@@ -117,15 +119,15 @@ def paired_difference(
     one, other = _column(first), _column(second)
     if one.shape != other.shape:
         raise ValueError(f"pairs are wanted (got {one.shape[0]} and {other.shape[0]} values)")
-    difference = one - other
+    return PairedDifference(bootstrap_mean(one - other, groups, samples, level, seed), *paired_counts(one, other))
+
+
+def paired_counts(first: Floats, second: Floats) -> tuple[int, int, int]:
+    """Return how often the first value is higher, the same (up to rounding), or lower; NaN is none of these."""
+    difference = first - second
     # Values read back from text may differ in their last digits.
-    equal = np.isclose(one, other, rtol=0, atol=1e-9)
-    return PairedDifference(
-        bootstrap_mean(difference, groups, samples, level, seed),
-        better=int(np.sum((difference > 0) & ~equal)),
-        equal=int(equal.sum()),
-        worse=int(np.sum((difference < 0) & ~equal)),
-    )
+    equal = np.isclose(first, second, rtol=0, atol=1e-9)
+    return int(np.sum((difference > 0) & ~equal)), int(equal.sum()), int(np.sum((difference < 0) & ~equal))
 
 
 def scores_table(table: pd.DataFrame, samples: int = 2000, level: float = 0.95, seed: int = 0) -> Scores:
@@ -147,9 +149,16 @@ def scores_table(table: pd.DataFrame, samples: int = 2000, level: float = 0.95, 
             "scores need a column split and at least one metric; "
             f"this table has {listing(table.columns)}; evaluate the run again."
         )
+    parts = {split: table[table["split"] == split] for split in split_names(table)}
+    return Scores({split: _summary(rows, metrics, samples, level, seed) for split, rows in parts.items()})
+
+
+def split_names(table: pd.DataFrame) -> list[str]:
+    """Return the splits of a table's rows: train, val and test first; empty where there is no such column."""
+    if "split" not in table.columns:
+        return []
     found = [str(split) for split in table["split"].dropna().unique()]
-    splits = [split for split in SPLIT_ORDER if split in found] + sorted(set(found) - set(SPLIT_ORDER))
-    return Scores({split: _summary(table[table["split"] == split], metrics, samples, level, seed) for split in splits})
+    return [split for split in SPLIT_ORDER if split in found] + sorted(set(found) - set(SPLIT_ORDER))
 
 
 def group_column(table: pd.DataFrame) -> NDArray[Any] | None:
@@ -169,11 +178,12 @@ def _column(values: ArrayLike) -> Floats:
     return data
 
 
-def _group_codes(groups: ArrayLike | None, n: int) -> NDArray[np.int64]:
-    """Number the groups from 0; an image whose group is missing gets a number of its own."""
+def group_codes(groups: ArrayLike | None, n: int) -> NDArray[np.int64]:
+    """Number the groups of n images from 0; an image whose group is missing or blank gets a number of its own."""
     if groups is None:
         return np.arange(n)
-    codes, known = pd.factorize(np.asarray(groups, dtype=object))
+    texts = np.array([None if isinstance(g, str) and not g.strip() else g for g in np.asarray(groups, dtype=object)])
+    codes, known = pd.factorize(texts)
     if len(codes) != n:
         raise ValueError(f"a group for each image is wanted (got {len(codes)} for {n})")
     codes = codes.astype(np.int64)

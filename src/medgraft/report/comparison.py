@@ -9,12 +9,23 @@ from typing import Any
 import pandas as pd
 
 from medgraft.errors import RunError
-from medgraft.report.figures import Chart, gains, paired
+from medgraft.report.drawing import Chart
+from medgraft.report.figures import gains, paired
 from medgraft.report.folder import RunFolder, read_run_folder
+from medgraft.report.label_comparison import label_comparison
 from medgraft.report.overlay import Pixels
-from medgraft.report.page import classes_of, labelled, legend, write_bytes
-from medgraft.report.pictures import Picture, draw_case, draw_truth, encoded, inlined, load_case, side_by_side
-from medgraft.report.rendering import write_page
+from medgraft.report.page import classes_of, legend
+from medgraft.report.pictures import (
+    Picture,
+    draw_case,
+    draw_truth,
+    encoded,
+    inlined,
+    labelled,
+    load_case,
+    side_by_side,
+)
+from medgraft.report.rendering import write_bytes, write_page
 from medgraft.report.wording import bounds, signed_interval
 
 
@@ -24,8 +35,9 @@ def compare_report(run_folders: Sequence[str | Path], comparison: Mapping[str, A
     Parameters
     ----------
     run_folders : folders of the runs, in the order of ``comparison["names"]``.
-    comparison : plain values: ``names``; ``n`` (images in common); ``runs``, each with ``name``, ``minutes``,
-        ``learned``, ``parameters``, ``strategy``, ``model``, ``encoder`` and ``scores`` (``{metric: {value,
+    comparison : plain values (for classifiers also what :func:`~medgraft.report.label_comparison.label_comparison`
+        names): ``names``; ``n`` (images in common); ``runs``, each with ``name``, ``minutes``, ``learned``,
+        ``parameters``, ``strategy``, ``model``, ``encoder`` and ``scores`` (``{metric: {value,
         low, high, n}}``); ``differences``, each with ``name``, ``against``, ``metric``, ``value``, ``low``,
         ``high``, ``n``, ``better``, ``equal`` and ``worse``; ``synthetic``; and where known ``notes``
         (sentences to show) and ``attribution``, rows with ``label``, ``from``, ``to``, ``dice`` (interval of
@@ -46,8 +58,18 @@ def compare_report(run_folders: Sequence[str | Path], comparison: Mapping[str, A
     names = [str(name) for name in comparison["names"]]
     if len(runs) != len(names) or len(runs) < 2:
         raise RunError(f"a comparison takes two runs or more; got {len(runs)} folders and {len(names)} names.")
+    tasks = sorted({run.task for run in runs})
+    if len(tasks) > 1:
+        raise RunError(f"runs of different tasks cannot be compared ({' and '.join(tasks)}); name runs of one task.")
     page = Path(out) if Path(out).suffix == ".html" else Path(out) / "comparison.html"
     synthetic = bool(comparison.get("synthetic", False)) or any(run.synthetic for run in runs)
+    if tasks == ["classification"]:
+        return label_comparison(runs, comparison, page, synthetic)
+    return _segmentation_page(runs, comparison, page, synthetic)
+
+
+def _segmentation_page(runs: Sequence[RunFolder], comparison: Mapping[str, Any], page: Path, synthetic: bool) -> Path:
+    names = [str(name) for name in comparison["names"]]
     table = _common_rows(runs)
     charts = list(_charts(table, names, synthetic))
     for chart in charts:
@@ -61,6 +83,8 @@ def compare_report(run_folders: Sequence[str | Path], comparison: Mapping[str, A
         runs=comparison["runs"],
         n=comparison["n"],
         metrics=_metrics(comparison["runs"]),
+        shown=2,
+        runs_lead=f"Means over the same {comparison['n']} images; in brackets the 95% interval.",
         differences=comparison["differences"],
         attribution=comparison.get("attribution") or [],
         notes=comparison.get("notes") or [],

@@ -1,52 +1,19 @@
-"""Charts of a run: curves, histogram and paired scores, as PNG and as SVG in the colours of the page."""
+"""Charts of a run: curves over epochs, histogram of a score, and paired scores of two runs."""
 
 from __future__ import annotations
 
-import io
-import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import astuple, dataclass
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-import matplotlib
 import numpy as np
 import numpy.typing as npt
-from markupsafe import Markup
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from medgraft.report.drawing import Chart, Palette, draw_chart, finish, short
+from medgraft.report.wording import metric_name
 from medgraft.scores import Interval
-
-
-@dataclass(frozen=True)
-class Palette:
-    """The colours of a chart: text, quiet text, grid lines, and two series."""
-
-    ink: str = "#1b2733"
-    muted: str = "#5b6b78"
-    grid: str = "#d9e0e6"
-    first: str = "#0072b2"
-    second: str = "#c75000"
-
-
-LIGHT = Palette()
-# Colours that nothing else uses; in the SVG each is exchanged for the page's own, which know light and dark.
-_THEMED = Palette("#010203", "#010204", "#010205", "#010206", "#010207")
-_VARIABLES = Palette("var(--ink)", "var(--muted)", "var(--line)", "var(--series-1)", "var(--series-2)")
-
-
-@dataclass(frozen=True)
-class Chart:
-    """A chart with its words: ``svg`` for the page (``alt`` must stand beside it) and ``png``."""
-
-    name: str
-    title: str
-    alt: str
-    svg: Markup
-    png: bytes
 
 
 def curves(history: Sequence[Mapping[str, Any]], key: str, title: str, note: str = "") -> Chart | None:
@@ -66,18 +33,19 @@ def curves(history: Sequence[Mapping[str, Any]], key: str, title: str, note: str
     series = {split: points for split, points in series.items() if points}
     if not series:
         return None
-    stages = _stage_changes(history)
+    stages, best_of = _stage_changes(history), next(iter(series))
 
     def draw(axes: Axes, palette: Palette) -> None:
         looks = {"val": (palette.first, "-", "validation"), "train": (palette.second, "--", "training")}
         for split, points in series.items():
             colour, line, label = looks[split]
             marker = "o" if len(points) < 3 else None
+            if key != "loss" and split == best_of:
+                label += f", best {_best(points)[1]:.3f}"
+                axes.plot(*_best(points), "o", color=colour, ms=8, mfc="none", mew=2)
             axes.plot(*zip(*points, strict=True), line, color=colour, marker=marker, lw=2, label=label)
-        if key == "dice":
-            _mark_best(axes, palette, next(iter(series.values())))
         _mark_stages(axes, palette, stages)
-        _finish(axes, palette, "epoch", key.capitalize())
+        finish(axes, palette, "epoch", "Loss" if key == "loss" else metric_name(key))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.legend(frameon=False, labelcolor=palette.ink, loc="best")
 
@@ -86,7 +54,7 @@ def curves(history: Sequence[Mapping[str, Any]], key: str, title: str, note: str
         for split, points in series.items()
     )
     alt = f"{title} over {len(history)} epochs: {ends}."
-    return _chart(f"curve-{key}", title, alt, draw, note)
+    return draw_chart(f"curve-{key}", title, alt, draw, note)
 
 
 def histogram(values: Sequence[float], mean: Interval | None, split: str, note: str = "") -> Chart | None:
@@ -107,24 +75,30 @@ def histogram(values: Sequence[float], mean: Interval | None, split: str, note: 
         axes.set_xlim(0, 1)
         axes.margins(y=0.16)
         axes.yaxis.set_major_locator(MaxNLocator(integer=True))
-        _finish(axes, palette, "Dice", f"{split} images")
+        finish(axes, palette, "Dice", f"{split} images")
 
     low, middle = float(found.min()), float(np.median(found))
     alt = (
         f"Histogram of the Dice of {len(found)} {split} images: lowest {low:.2f}, median {middle:.2f}, "
         f"highest {found.max():.2f}."
     )
-    return _chart("histogram-dice", "Dice by image", alt, draw, note)
+    return draw_chart("histogram-dice", "Dice by image", alt, draw, note)
 
 
 def paired(
-    x: npt.NDArray[np.float64], y: npt.NDArray[np.float64], first: str, other: str, name: str, note: str = ""
+    x: npt.NDArray[np.float64],
+    y: npt.NDArray[np.float64],
+    first: str,
+    other: str,
+    name: str,
+    note: str = "",
+    measure: str = "Dice",
 ) -> Chart:
-    """Each image as a point, its Dice in the first run to the right and in the other upwards.
+    """Each image as a point, its Dice (or another measure) in the first run to the right and in the other upwards.
 
     Parameters
     ----------
-    x, y : [n] Dice of the same images in the first run and in the other; at least one image.
+    x, y : [n] the measure of the same images in the first run and in the other, from 0 to 1; at least one image.
     first, other : the runs' names.
     name : of the chart's file.
     """
@@ -136,13 +110,15 @@ def paired(
             axes.scatter(x[chosen], y[chosen], s=26, color=colour, marker=marker, alpha=0.75, lw=0, clip_on=False)
         low = max(-0.02, float(min(x.min(), y.min())) - 0.04)
         axes.set(xlim=(low, 1.01), ylim=(low, 1.01), aspect="equal")
-        _finish(axes, palette, f"Dice, {_short(first)}", f"Dice, {_short(other)}")
+        # The name is cut further where the measure's own is long, for an axis holds some 44 letters.
+        room = min(34, 42 - len(measure))
+        finish(axes, palette, f"{measure}, {short(first, room)}", f"{measure}, {short(other, room)}")
 
     alt = (
-        f"Scatter of the Dice of {len(x)} images: {other} is better on {better}, worse on {worse} "
+        f"Scatter of the {measure} of {len(x)} images: {other} is better on {better}, worse on {worse} "
         f"and equal on {len(x) - better - worse} than {first}."
     )
-    return _chart(name, f"{other} against {first}", alt, draw, note, size=(4.2, 4.2))
+    return draw_chart(name, f"{other} against {first}", alt, draw, note, size=(4.2, 4.2))
 
 
 def gains(gain: npt.NDArray[np.float64], first: str, other: str, name: str, note: str = "") -> Chart:
@@ -160,17 +136,13 @@ def gains(gain: npt.NDArray[np.float64], first: str, other: str, name: str, note
         axes.bar(np.arange(1, len(ordered) + 1), ordered, width=0.85, color=colours, alpha=0.8)
         axes.axhline(0, color=palette.muted, lw=1)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        _finish(axes, palette, "images, in order", "difference of Dice")
+        finish(axes, palette, "images, in order", "difference of Dice")
 
     alt = (
         f"Difference of Dice of {len(gain)} images, {other} less {first}: from {ordered[0]:+.3f} over a median "
         f"of {np.median(ordered):+.3f} to {ordered[-1]:+.3f}."
     )
-    return _chart(name, f"{other} less {first}", alt, draw, note, size=(4.2, 4.2))
-
-
-def _short(name: str, most: int = 34) -> str:
-    return name if len(name) <= most else name[: most - 1] + "…"
+    return draw_chart(name, f"{other} less {first}", alt, draw, note, size=(4.2, 4.2))
 
 
 def _series(history: Sequence[Mapping[str, Any]], split: str, key: str) -> list[tuple[float, float]]:
@@ -188,80 +160,15 @@ def _stage_changes(history: Sequence[Mapping[str, Any]]) -> list[tuple[float, st
     ]
 
 
-def _mark_best(axes: Axes, palette: Palette, points: Sequence[tuple[float, float]]) -> None:
-    epoch, value = max(points, key=lambda point: point[1])
-    axes.plot([epoch], [value], "o", color=palette.first, ms=8, mfc="none", mew=2)
-    axes.annotate(
-        f"best {value:.3f}", (epoch, value), xytext=(0, 8), textcoords="offset points", ha="right",
-        color=palette.ink,
-    )  # fmt: skip
-    axes.margins(y=0.18)
+def _best(points: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    return max(points, key=lambda point: point[1])
 
 
 def _mark_stages(axes: Axes, palette: Palette, stages: Sequence[tuple[float, str]]) -> None:
     for epoch, stage in stages:
         axes.axvline(epoch, color=palette.muted, lw=1, ls=":")
         axes.annotate(
-            _short(stage, 32), (epoch, 0.02), xycoords=("data", "axes fraction"), xytext=(3, 0),
+            short(stage, 32), (epoch, 0.02), xycoords=("data", "axes fraction"), xytext=(3, 0),
             textcoords="offset points", rotation=90, va="bottom", color=palette.muted, fontsize=8,
             parse_math=False,
         )  # fmt: skip
-
-
-def _finish(axes: Axes, palette: Palette, x: str, y: str) -> None:
-    axes.set_xlabel(x, color=palette.muted, parse_math=False)
-    axes.set_ylabel(y, color=palette.muted, parse_math=False)
-    axes.grid(True, color=palette.grid, lw=0.8)
-    axes.set_axisbelow(True)
-    axes.tick_params(colors=palette.muted, length=0)
-    axes.tick_params(axis="x", pad=6)
-    axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.spines["bottom"].set_color(palette.grid)
-
-
-def _chart(
-    name: str,
-    title: str,
-    alt: str,
-    draw: Callable[[Axes, Palette], None],
-    note: str = "",
-    size: tuple[float, float] = (4.3, 3.3),
-) -> Chart:
-    settings = {"svg.fonttype": "none", "svg.hashsalt": name, "font.size": 10}
-    with matplotlib.rc_context(settings):
-        themed = _figure(draw, _THEMED, note, size, filled=False)
-        svg = io.StringIO()
-        themed.savefig(svg, format="svg", transparent=True)
-        png = io.BytesIO()
-        _figure(draw, LIGHT, note, size, filled=True).savefig(png, format="png", dpi=160)
-    return Chart(name, title, alt, _themed(svg.getvalue()), png.getvalue())
-
-
-def _figure(
-    draw: Callable[[Axes, Palette], None],
-    palette: Palette,
-    note: str,
-    size: tuple[float, float],
-    *,
-    filled: bool,
-) -> Figure:
-    figure = Figure(figsize=size, layout="constrained", facecolor="white" if filled else "none")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot(facecolor="none")
-    draw(axes, palette)
-    if note:
-        axes.set_title(note, loc="right", fontsize=8, color=palette.muted, parse_math=False)
-    return figure
-
-
-def _themed(svg: str) -> Markup:
-    """The drawing alone, without file headers, in the page's colours and without ids that would clash."""
-    body = svg[svg.index("<svg") :]
-    body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
-    body = re.sub(r' xmlns(:xlink)?="[^"]*"', "", body)
-    body = re.sub(r'<g id="[^"]*"', "<g", body)
-    body = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", body, count=1)
-    body = re.sub(r'(<svg[^>]*?) height="[^"]*"', r'\1 aria-hidden="true" focusable="false"', body, count=1)
-    for sentinel, variable in zip(astuple(_THEMED), astuple(_VARIABLES), strict=True):
-        body = body.replace(sentinel, variable)
-    return Markup(body)

@@ -45,6 +45,11 @@ class RunFolder:
         return _mapping(self.environment.get("data"))
 
     @property
+    def task(self) -> str:
+        """What the run does: ``segmentation`` (also where an older folder does not say) or ``classification``."""
+        return str(self.model.get("task", "segmentation"))
+
+    @property
     def synthetic(self) -> bool:
         """Whether the images were generated."""
         return bool(self.data.get("synthetic", False))
@@ -81,7 +86,7 @@ def read_run_folder(path: str | Path) -> RunFolder:
         recipe=_text(path / "recipe.yaml"),
         environment=_json(path / "environment.json"),
         model=_json(path / "model.json"),
-        history=_history(path / "history.jsonl"),
+        history=read_history(path / "history.jsonl"),
         scores=Scores.load(path / "scores.json"),
         predictions=_predictions(path / "predictions.csv"),
     )
@@ -108,8 +113,8 @@ def _json(path: Path) -> Mapping[str, Any]:
     return value
 
 
-def _history(path: Path) -> tuple[Mapping[str, Any], ...]:
-    """The epochs written so far; a last line cut short by a crash is left out."""
+def read_history(path: Path) -> tuple[Mapping[str, Any], ...]:
+    """The epochs written so far, none without the file; a last line cut short by a crash is left out."""
     lines = _text(path).splitlines() if path.exists() else []
     epochs: list[Mapping[str, Any]] = []
     for number, line in enumerate(lines, start=1):

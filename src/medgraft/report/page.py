@@ -1,4 +1,4 @@
-"""The report of one run: ``report.html``, a single file, and its pictures as PNG."""
+"""The report of one run: ``report.html``, a single file, and its pictures as PNG; here that of a segmentation."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from medgraft.data.masks import MaskClasses
-from medgraft.files import replacing
-from medgraft.report.figures import Chart, curves, histogram
-from medgraft.report.folder import PREFERRED_SPLITS, RunFolder, read_run_folder
-from medgraft.report.overlay import Pixels
+from medgraft.errors import RunError
+from medgraft.report.drawing import Chart
+from medgraft.report.figures import curves, histogram
+from medgraft.report.folder import RunFolder, read_run_folder
+from medgraft.report.headline import general_facts, score_facts, scored_splits, subtitle
+from medgraft.report.label_page import label_report
 from medgraft.report.pictures import (
     Picture,
     choose_cases,
@@ -18,22 +20,18 @@ from medgraft.report.pictures import (
     draw_case,
     encoded,
     inlined,
+    labelled,
     load_case,
-    stamped,
 )
-from medgraft.report.rendering import write_page
+from medgraft.report.rendering import write_bytes, write_page
 from medgraft.report.tables import (
     augmentation,
     data_table,
     environment_table,
-    learned,
     model_table,
-    recipe_of,
     time_table,
 )
-from medgraft.report.wording import count, duration, split_name, verdict
-
-SYNTHETIC = "SYNTHETIC"
+from medgraft.report.wording import split_name, verdict
 
 
 def run_report(run_folder: str | Path) -> Path:
@@ -53,9 +51,18 @@ def run_report(run_folder: str | Path) -> Path:
     Raises
     ------
     RunError
-        Where the folder or one of its files is missing or cannot be read.
+        Where the folder or one of its files is missing or cannot be read, or the run has a task that this version
+        does not know.
     """
     run = read_run_folder(run_folder)
+    if run.task == "classification":
+        return label_report(run)
+    if run.task != "segmentation":
+        raise RunError(f"{run.path}: reports know no task {run.task!r}; upgrade medgraft to read this run.")
+    return _segmentation_report(run)
+
+
+def _segmentation_report(run: RunFolder) -> Path:
     figures = run.path / "figures"
     charts = _charts(run)
     for chart in charts:
@@ -102,17 +109,6 @@ def _hex(colour: tuple[int, int, int]) -> str:
     return "#{:02x}{:02x}{:02x}".format(*colour)
 
 
-def labelled(pixels: Pixels, synthetic: bool) -> Pixels:
-    """The picture, with SYNTHETIC written on it where its image was generated."""
-    return stamped(pixels, SYNTHETIC) if synthetic else pixels
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file, whole or not at all."""
-    with replacing(path) as temporary:
-        temporary.write_bytes(content)
-
-
 def _dice(run: RunFolder) -> list[float]:
     rows = run.rows(run.split)
     return [float(value) for value in rows["dice"].dropna()] if "dice" in rows else []
@@ -157,40 +153,18 @@ def _picture(run: RunFolder, row: Mapping[Any, Any], file: Path) -> Picture:
 
 
 def _headline(run: RunFolder) -> dict[str, Any]:
-    split, recipe = run.split, recipe_of(run)
+    split = run.split
     score = run.score(split, "dice")
-    jaccard = run.score(split, "jaccard")
-    parts = [f"run {run.path.resolve().name}", f"strategy {recipe.get('strategy', 'unknown')}"]
-    spec = run.model.get("spec", {})
-    parts += [str(spec[key]) for key in ("model", "encoder") if spec.get(key)]
-    if run.model.get("size"):
-        parts.append(f"{run.model['size']} × {run.model['size']} pixels")
-    training = run.environment.get("time", {}).get("training")
-    facts = [
-        (
-            f"{name}, {split_name(split or 'test')}",
-            f"{found.value:.3f}",
-            f"{found.low:.3f} to {found.high:.3f}",
-        )
-        for name, found in (("Mean Dice", score), ("Mean Jaccard", jaccard))
-        if found is not None
-    ]
-    images = run.data.get("splits", {})
-    shares = ", ".join(f"{number} {split_name(name)}" for name, number in images.items())
-    facts.append(("Images", count(run.data.get("images")), shares))
-    facts.append(("Time to train", duration(training), f"on {run.environment.get('device', 'unknown')}"))
-    of_all = f"of {count(run.model.get('parameters'))} parameters"
-    facts.append(("Learned", count(learned(run)), of_all))
+    scores = (("Mean Dice", score), ("Mean Jaccard", run.score(split, "jaccard")))
     return {
-        "subtitle": " · ".join(parts),
+        "subtitle": subtitle(run),
         "verdict": verdict(split or "test", score, _dice(run)),
-        "facts": facts,
+        "facts": [*score_facts(scores, split), *general_facts(run)],
         "split": split,
     }
 
 
 def _scores(run: RunFolder) -> dict[str, Any]:
-    splits = [split for split in PREFERRED_SPLITS if run.scores.get(split)]
-    splits += [split for split in run.scores if split not in splits and run.scores[split]]
+    splits = scored_splits(run)
     metrics = list(dict.fromkeys(metric for split in splits for metric in run.scores[split]))
     return {"splits": splits, "metrics": metrics, "scores": run.scores}

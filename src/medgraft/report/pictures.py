@@ -24,6 +24,7 @@ from medgraft.report.rendering import data_uri
 DISPLAY = 512
 # How many pictures at most of the best, the median and the worst.
 CASES = 4
+SYNTHETIC = "SYNTHETIC"
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def load_case(row: Mapping[str, Any], runs: Sequence[tuple[Path, MaskClasses]], 
         if not path.is_file():
             return f"The {what} {path.name} is not there any more."
     try:
-        pixels = _displayed(image, side)
+        pixels = displayed(image, side)
         truth = _classes_at(target, runs[0][1], pixels)
         predictions = tuple(_classes_at(path, classes, pixels) for path, (_, classes) in zip(masks, runs, strict=True))
     except (DataError, OSError) as error:
@@ -161,7 +162,13 @@ def stamped(pixels: Pixels, label: str) -> Pixels:
     return canvas
 
 
-def _displayed(path: Path, side: int) -> Pixels:
+def labelled(pixels: Pixels, synthetic: bool) -> Pixels:
+    """The picture, with SYNTHETIC written on it where its image was generated."""
+    return stamped(pixels, SYNTHETIC) if synthetic else pixels
+
+
+def displayed(path: Path, side: int) -> Pixels:
+    """An image as [H, W, 3] uint8 with a long side of ``side`` pixels; raises DataError where it cannot be read."""
     pixels = read_image(path, channels=3, at_least=side)
     if pixels.dtype != np.uint8:
         # A 12-bit scan in 16-bit pixels would look black; what is shown spans its own range of brightness.

@@ -9,7 +9,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from medgraft.files import write_text
+from medgraft.files import replacing, write_text
 from medgraft.report import wording
 from medgraft.version import __version__
 
@@ -29,6 +29,10 @@ def write_page(template: str, path: Path, **values: Any) -> Path:
         "interval": wording.interval,
         "signed_interval": wording.signed_interval,
         "bounds": wording.bounds,
+        "ends": wording.ends,
+        "decimal": wording.decimal,
+        "signed": wording.signed,
+        "p_value": wording.p_value,
         "count": wording.count,
         "duration": wording.duration,
         "rate": wording.rate,
@@ -40,6 +44,12 @@ def write_page(template: str, path: Path, **values: Any) -> Path:
     page = environment.get_template(template).render(version=__version__, **values)
     write_text(path, page)
     return path
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file, whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
 
 
 def data_uri(content: bytes, kind: str) -> str:

@@ -8,14 +8,15 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from medgraft.recipe import POLICIES
+from medgraft.policy import POLICIES
 from medgraft.report.folder import RunFolder
 from medgraft.report.rendering import flattened
-from medgraft.report.wording import count, split_name
+from medgraft.report.wording import count, duration, split_name
 
 _TIMES = {
     "store": "Reading and resizing images",
     "probe": "Choosing engine and precision",
+    "features": "Computing features of the fixed encoder",
     "training": "Training",
     "evaluation": "Evaluation",
 }
@@ -31,7 +32,8 @@ def model_table(run: RunFolder) -> dict[str, Any]:
     """The parts of the model with what was trained, and where its weights came from."""
     summary = [_part(row, run.history) for row in run.model.get("summary", [])]
     total, learning = run.model.get("parameters"), learned(run)
-    share = f" ({learning / total:.0%})" if learning is not None and total else ""
+    part = learning / total if learning is not None and total else None
+    share = "" if part is None else f" ({part:.{1 if 0 < part < 0.01 else 0}%})"
     trained = f"{count(learning)} of {count(total)} parameters{share} learned; the rest stayed as it was."
     weights = run.model.get("weights")
     rows = (
@@ -96,13 +98,30 @@ def time_table(run: RunFolder) -> dict[str, Any]:
         rows.append((_TIMES.get(key, key), spent[key], False))
         if key == "training":
             rows += [(_TRAINING_TIMES.get(str(k), f"of it {k}"), float(v), True) for k, v in inner.items()]
-    seconds = [float(line.get("seconds") or 0) for line in run.history]
+    # A line with a penalty is a logistic regression solved whole, not an epoch.
+    seconds = [float(line.get("seconds") or 0) for line in run.history if "penalty" not in line]
     return {
         "time": rows,
         "total": sum(spent.values()),
-        "epochs": len(run.history),
+        "epochs": len(seconds),
         "epoch_seconds": sum(seconds) / len(seconds) if seconds else None,
+        "penalties": len(run.history) - len(seconds),
+        "features": features(run),
     }
+
+
+def features(run: RunFolder) -> str:
+    """A sentence on what was computed once instead of in every epoch; empty where nothing was."""
+    found = run.environment.get("features")
+    if not isinstance(found, Mapping):
+        return ""
+    views = found.get("views", 1)
+    of_views = f" in {views} views each" if views != 1 else ""
+    return (
+        f"What the fixed encoder makes of {count(found.get('images'))} images{of_views} was computed once, by "
+        f"{found.get('engine', 'an unknown engine')} in {duration(found.get('seconds'))} "
+        f"({found.get('megabytes') or 0:.1f} MB), and learned from ever after."
+    )
 
 
 def data_table(run: RunFolder) -> dict[str, Any]:
@@ -112,7 +131,7 @@ def data_table(run: RunFolder) -> dict[str, Any]:
     rows = [
         ("Name", data.get("name", "–")),
         ("Images", f"{count(data.get('images'))} ({splits})"),
-        ("Mask values", data.get("rule", "–")),
+        ("Mask values", data.get("rule", "–")) if run.task == "segmentation" else ("Classes", _classes(run.model)),
     ]
     for key, label in (("mean", "Mean by channel (0 to 1)"), ("std", "Spread by channel")):
         if data.get(key):
@@ -120,6 +139,16 @@ def data_table(run: RunFolder) -> dict[str, Any]:
     if run.synthetic:
         rows.insert(1, ("Origin", "SYNTHETIC: generated images"))
     return {"data": rows, "notes": [str(note) for note in data.get("notes") or []]}
+
+
+def _classes(model: Mapping[str, Any]) -> str:
+    """The classes in their order; of two that exclude each other the second is the positive one."""
+    classes = model.get("classes") or {}
+    names, several = [str(name) for name in classes.get("names", [])], bool(classes.get("multilabel"))
+    numbered = [f"{index} = {name}" for index, name in enumerate(names)]
+    if several:
+        return f"{', '.join(numbered)}; an image may have several or none"
+    return ", ".join(numbered) + (" (positive)" if len(names) == 2 else "")
 
 
 def augmentation(run: RunFolder) -> str:
@@ -130,7 +159,8 @@ def augmentation(run: RunFolder) -> str:
     drawn = [f"{key.replace('_', ' ')} {value:g}" for key, value in values.items() if _is_on(value)]
     if not drawn:
         return f"{values.get('policy', 'none')}: training images are used as they are."
-    return f"{name}: {', '.join(drawn)}. Image and mask move together."
+    together = " Image and mask move together." if run.task == "segmentation" else ""
+    return f"{name}: {', '.join(drawn)}.{together}"
 
 
 def _is_on(value: object) -> bool:

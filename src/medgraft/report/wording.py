@@ -20,7 +20,21 @@ _METRICS: dict[str, tuple[str, str]] = {
         "Thresholded Jaccard",
         "Jaccard that counts as 0 below 0.65, so that failures are not averaged away (ISIC challenge).",
     ),
+    "auc": ("AUC", "How often an image with the finding is ranked above one without: 0.5 is guessing, 1 is perfect."),
+    "average_precision": (
+        "Average precision",
+        "Precision averaged over all recalls; guessing gives the share of images that have the finding.",
+    ),
+    "accuracy": ("Accuracy", "Share of images that are named rightly; large classes count most."),
+    "balanced_accuracy": ("Balanced accuracy", "Share that is named rightly, averaged so that classes count the same."),
+    "macro_recall": ("Macro recall", "Share of each class that is found, averaged over classes."),
+    "macro_f1": ("Macro F1", "Harmonic mean of precision and recall, averaged over classes."),
+    "kappa": ("Weighted kappa", "Agreement beyond chance, far misses weigh more (quadratic); for classes in an order."),
+    "brier": ("Brier score", "Squared error of the probabilities: 0 is perfect, lower is better."),
+    "recall": ("Recall", "Share of the images with the finding that are found."),
+    "f1": ("F1", "Harmonic mean of precision and recall."),
 }
+LOWER_IS_BETTER = frozenset({"brier"})
 _SPLITS = {"train": "training", "val": "validation", "test": "test"}
 
 
@@ -30,6 +44,12 @@ def metric_name(metric: str) -> str:
         return _METRICS[metric][0]
     base, class_name = _of_class(metric)
     return f"{_METRICS[base][0]} · {class_name}" if base else metric.replace("_", " ")
+
+
+def spoken(metric: str) -> str:
+    """A metric's name inside a sentence: ``balanced accuracy``, ``AUC``."""
+    name = metric_name(metric)
+    return name if name[:2].isupper() or name[1:2].isdigit() else name[:1].lower() + name[1:]
 
 
 def metric_meaning(metric: str) -> str:
@@ -54,15 +74,51 @@ def split_name(split: str) -> str:
 def interval(value: Interval | Mapping[str, Any] | None) -> str:
     """A value with its interval, ``0.894 (0.873 to 0.912)``; "undefined" where there is none."""
     found = bounds(value)
-    return f"{found[0]:.3f} ({found[1]:.3f} to {found[2]:.3f})" if found else "undefined"
+    if not found:
+        return "undefined"
+    return f"{found[0]:.3f} ({ends(value) or 'no interval'})"
 
 
 def signed_interval(value: Interval | Mapping[str, Any] | None) -> str:
     """A difference with its interval, ``+0.177 (+0.141 to +0.214)``, with a true minus sign."""
-    found = bounds(value)
+    found, limits = bounds(value), limits_of(value)
     if not found:
         return "undefined"
-    return f"{found[0]:+.3f} ({found[1]:+.3f} to {found[2]:+.3f})".replace("-", "−")
+    between = f"{limits[0]:+.3f} to {limits[1]:+.3f}" if limits else "no interval"
+    return f"{found[0]:+.3f} ({between})".replace("-", "−")
+
+
+def ends(value: Interval | Mapping[str, Any] | None) -> str:
+    """The ends of an interval, ``0.873 to 0.912``; empty where there are none."""
+    limits = limits_of(value)
+    return f"{limits[0]:.3f} to {limits[1]:.3f}" if limits else ""
+
+
+def limits_of(value: Interval | Mapping[str, Any] | None) -> tuple[float, float] | None:
+    """The ends of an interval as numbers; None where either is missing."""
+    if value is None:
+        return None
+    low, high = (value.low, value.high) if isinstance(value, Interval) else (value.get("low"), value.get("high"))
+    if low is None or high is None or math.isnan(low) or math.isnan(high):
+        return None
+    return float(low), float(high)
+
+
+def decimal(value: float | None) -> str:
+    """A score without an interval, ``0.894``; a dash where it is undefined."""
+    return "–" if value is None or math.isnan(value) else f"{value:.3f}"
+
+
+def signed(value: float | None) -> str:
+    """A difference, ``+0.017``, with a true minus sign; a dash where it is undefined."""
+    return "–" if value is None or math.isnan(value) else f"{value:+.3f}".replace("-", "−")
+
+
+def p_value(value: float | None) -> str:
+    """A p value as people read it: ``0.034``, ``< 0.001``."""
+    if value is None or math.isnan(value):
+        return "–"
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def bounds(value: Interval | Mapping[str, Any] | None) -> tuple[float, float, float] | None:
@@ -127,10 +183,10 @@ def verdict(split: str, score: Interval | None, dice: Sequence[float]) -> str:
     if score is None or found is None:
         return "This run has no Dice score yet, so nothing can be said of how well it outlines."
     images = f"{score.n} {split_name(split)} {'image' if score.n == 1 else 'images'}"
-    seen = "that played no part in training" if split == "test" else _CAUTION.get(split, "")
     sentence = (
-        f"On {images} {seen}, the model's outlines match the reference outlines {agreement(found[0])}: "
-        f"mean Dice {found[0]:.3f} (95% interval {found[1]:.3f} to {found[2]:.3f}; 1 is a perfect match)"
+        f"On {images} {part_in_training(split)}, the model's outlines match the reference outlines "
+        f"{agreement(found[0])}: mean Dice {found[0]:.3f} (95% interval {found[1]:.3f} to {found[2]:.3f}; "
+        "1 is a perfect match)"
     )
     poor = sum(value < POOR for value in dice)
     if not dice:
@@ -139,6 +195,11 @@ def verdict(split: str, score: Interval | None, dice: Sequence[float]) -> str:
         return f"{sentence}, and none of them falls below {POOR}."
     which = "1 image" if poor == 1 else f"{poor} images"
     return f"{sentence}, but on {which} ({poor / len(dice):.0%}) it is below {POOR} and would need redrawing."
+
+
+def part_in_training(split: str) -> str:
+    """What a split's images had to do with training, as a clause."""
+    return "that played no part in training" if split == "test" else _CAUTION.get(split, "")
 
 
 _CAUTION = {
