@@ -17,7 +17,7 @@ from native_size import enlarged, megapixels
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 from medgraft.data import Augmenter, Manifest, PixelStore, open_data, scale, training_loader
-from medgraft.recipe import POLICIES
+from medgraft.policy import POLICIES
 from peers.workshop_loop import WorkshopDataset, loader, training_transform
 
 POLICY = POLICIES["dermoscopy"]

@@ -18,7 +18,7 @@ import psutil
 
 from machine import describe_machine, heading, markdown, say
 from medgraft.data import Augmenter, Manifest, PixelStore, generate, open_data, training_loader
-from medgraft.recipe import POLICIES
+from medgraft.policy import POLICIES
 
 
 def main() -> None:

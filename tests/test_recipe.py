@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medgraft.errors import RecipeError
-from medgraft.recipe import POLICIES, Augment, Recipe
+from medgraft.policy import POLICIES, Augment
+from medgraft.recipe import Recipe
 
 
 def test_defaults_are_a_whole_recipe():

@@ -23,7 +23,7 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from medgraft.recipe import Augment
+from medgraft.policy import Augment
 
 
 def training_transform(policy: Augment, size: int) -> A.Compose:

@@ -58,7 +58,7 @@ class Predictor:
 
         Raises DataError for a file that cannot be read and for an array of another shape or dtype.
         """
-        pixels = _as_pixels(image, self.channels)
+        pixels = as_pixels(image, self.channels)
         resized = resize_image(pixels, self.size)
         batch = torch.from_numpy(np.ascontiguousarray(resized.transpose(2, 0, 1))).unsqueeze(0)
         height, width = pixels.shape[:2]
@@ -88,7 +88,8 @@ class Predictor:
         return Prediction(full, decided, self.classes.decode(decided))
 
 
-def _as_pixels(image: str | Path | Array, channels: int) -> Array:
+def as_pixels(image: str | Path | Array, channels: int) -> Array:
+    """Return a file's or an array's pixels [H, W, channels], uint8 or uint16; DataError for anything else."""
     if isinstance(image, str | Path):
         pixels: Array = read_image(image, channels)
         return pixels

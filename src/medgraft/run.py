@@ -9,9 +9,10 @@ from typing import Any
 
 import pandas as pd
 
-from medgraft.data import MaskClasses
+from medgraft.data import LabelClasses, MaskClasses
 from medgraft.errors import RunError
 from medgraft.files import write_text
+from medgraft.label_predictor import LabelPrediction, LabelPredictor
 from medgraft.models import ModelSpec, build_model
 from medgraft.predictor import Array, Prediction, Predictor
 from medgraft.recipe import Recipe
@@ -72,9 +73,20 @@ class Run:
         return Recipe.load(self.folder / "recipe.yaml")
 
     @property
+    def folds(self) -> list[Run]:
+        """The runs of a cross-validation, one a fold; empty where this is no cross-validation."""
+        return [Run(self.folder / f"fold-{k}") for k in range(1, self.recipe.folds + 1)] if self.recipe.folds else []
+
+    @property
     def finished(self) -> bool:
         """Whether the run was trained and evaluated to the end."""
-        return (self.folder / "scores.json").is_file() and (self.folder / "model.safetensors").is_file()
+        trained = bool(self.recipe.folds) or (self.folder / "model.safetensors").is_file()
+        return trained and (self.folder / "scores.json").is_file()
+
+    @property
+    def task(self) -> str:
+        """``segmentation`` or ``classification``."""
+        return str(self.model_info["task"])
 
     @property
     def scores(self) -> Scores:
@@ -113,13 +125,30 @@ class Run:
 
     def save_model_info(self, **entries: Any) -> None:
         """Write model.json, with the folder's format and the version of this package."""
-        info = {"format": FORMAT, "medgraft": __version__, "task": "segmentation"} | entries
+        info = {"format": FORMAT, "medgraft": __version__, "task": self.recipe.task} | entries
         write_text(self.folder / "model.json", json.dumps(info, indent=2) + "\n")
 
     @cached_property
     def predictor(self) -> Predictor:
-        """The trained model, ready to predict; raises RunError where the run has none or it does not fit."""
+        """The trained segmentation model, ready to predict; raises RunError where the run has none."""
+        return Predictor(classes=MaskClasses.from_dict(self.model_info["classes"]), **self._model("segmentation"))
+
+    @cached_property
+    def label_predictor(self) -> LabelPredictor:
+        """The trained classifier, ready to predict; raises RunError where the run has none."""
+        classes = LabelClasses.from_dict(self.model_info["classes"])
+        return LabelPredictor(classes=classes, **self._model("classification"))
+
+    def _model(self, task: str) -> dict[str, Any]:
+        """The model and what it wants of images; RunError where it is for another task or does not fit."""
         info = self.model_info
+        if info["task"] != task:
+            raise RunError(f"{self.folder}: a run for {info['task']}, and one for {task} is wanted here.")
+        if self.recipe.folds:
+            raise RunError(
+                f"{self.folder}: a cross-validation trains a model a fold and has none of its own; "
+                f"take one of them, such as {self.folder / 'fold-1'}."
+            )
         model = build_model(ModelSpec.from_dict(info["spec"]))
         state = load_weights(self._need("model.safetensors"))
         try:
@@ -127,17 +156,16 @@ class Run:
         except RuntimeError as error:
             reason = " ".join(str(error).split())[:200]
             raise RunError(f"{self.folder}: model.safetensors does not fit model.json ({reason}).") from None
-        return Predictor(
-            model.eval(),
-            size=int(info["size"]),
-            channels=int(info["spec"]["in_channels"]),
-            classes=MaskClasses.from_dict(info["classes"]),
-            threshold=float(info["threshold"]),
-        )
+        return {
+            "model": model.eval(),
+            "size": int(info["size"]),
+            "channels": int(info["spec"]["in_channels"]),
+            "threshold": float(info["threshold"]),
+        }
 
-    def predict(self, image: str | Path | Array) -> Prediction:
-        """Predict an image file or an array; the mask has the image's own size."""
-        return self.predictor.predict(image)
+    def predict(self, image: str | Path | Array) -> Prediction | LabelPrediction:
+        """Predict an image file or an array: a mask of the image's own size, or a label."""
+        return (self.predictor if self.task == "segmentation" else self.label_predictor).predict(image)
 
     def _need(self, name: str) -> Path:
         path = self.folder / name

@@ -12,7 +12,8 @@ import pytest
 import yaml
 from command_line import TINY, snapshot, stores
 
-from medgraft.recipe import POLICIES, Recipe
+from medgraft.policy import POLICIES
+from medgraft.recipe import Recipe
 from medgraft.run import Run
 
 # -- fit -----------------------------------------------------------------------------------------------------------
@@ -94,7 +95,7 @@ def test_dry_run_prints_a_recipe_file_and_the_model(medgraft, workplace, ellipse
 def test_dry_run_shows_a_row_for_each_part_with_what_learns(medgraft, ellipses):
     said = medgraft("fit", ellipses, "--size", "64", "--strategy", "partial", "--blocks", "1", "--dry-run")
     rows = {line.split("  ")[0]: line.split() for line in said.out.splitlines() if line.startswith("# ")}
-    assert rows["# part"][1:] == ["part", "output", "parameters", "learns", "rate"]
+    assert rows["# part"][1:] == ["part", "output", "parameters", "trainable", "rate"]
     assert rows["# encoder stem"][-3:] == ["928", "no", "0"]  # 3 x 32 kernels of 3 x 3, and 64 of BatchNorm
     assert rows["# encoder stem"][3:8] == ["32", "x", "32", "x", "32"]
     assert rows["# encoder blocks.6"][-2:] == ["yes", "0.0006"]

@@ -8,7 +8,8 @@ import sys
 import pytest
 
 from medgraft.cli.main import COMMANDS
-from medgraft.recipe import Augment, Recipe
+from medgraft.policy import Augment
+from medgraft.recipe import Recipe
 from medgraft.version import __version__
 
 
@@ -35,8 +36,9 @@ def test_fit_offers_every_option_of_a_recipe(medgraft, monkeypatch):
         assert f"  --{name.replace('_', '-')} " in shown, name
     for name in Augment.model_fields:
         assert f"--augment.{name.replace('_', '-')} " in shown, name
-    assert "(default: 0.002)" in shown  # a default that a reader can check against the recipe
-    assert Recipe().lr == 0.002
+    # Defaults that a reader can check against the recipe.
+    assert "(default: 0.002, with labels 0.001)" in shown and "(default: 15)" in shown
+    assert (Recipe().lr, Recipe().for_task("classification", grey=False).lr, Recipe().epochs) == (0.002, 0.001, 15)
 
 
 def test_version(medgraft):

@@ -9,11 +9,14 @@ from typing import Any
 
 from medgraft.cli.options import add_recipe_options, chosen_options
 
-DESCRIPTION = """Train a model on images and their masks, evaluate it, write a report.
+DESCRIPTION = """Train a model on images with masks or labels, evaluate it, write a report.
 
-DATA is a folder with images/ and masks/ (a mask has its image's name, or that
-followed by _mask or _segmentation), the unpacked folders of an ISIC challenge,
-or a CSV that names image and mask files. No option is needed to begin with.
+DATA with masks is a folder with images/ and masks/ (a mask has its image's
+name, or that followed by _mask or _segmentation), the unpacked folders of an
+ISIC challenge, or a CSV that names image and mask files. DATA with labels is a
+folder with a folder of images for each class (below train/, val/ and test/, if
+you like), a CSV with the columns file and label, or an .npz as MedMNIST has
+them. No option is needed to begin with.
 """
 
 EXAMPLES = """examples:
@@ -23,6 +26,12 @@ EXAMPLES = """examples:
     medgraft fit lesions/ --strategy full --epochs 25
   a table, with all images of a patient in one split
     medgraft fit table.csv --image-column file --mask-column outline --group patient
+  labels: a head on the fixed encoder (seconds), then two that learn more
+    medgraft fit xrays/labels.csv --group patient
+    medgraft fit xrays/labels.csv --group patient --strategy partial --blocks 3
+    medgraft fit xrays/labels.csv --group patient --strategy full
+  cross-validation, all images of a patient in one fold
+    medgraft fit xrays/labels.csv --group patient --folds 5
   show the complete recipe and the model, train nothing; keep it and use it
     medgraft fit lesions/ --dry-run > recipe.yaml
     medgraft fit lesions/ --recipe recipe.yaml --lr 0.001
@@ -36,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.description, parser.epilog = DESCRIPTION, EXAMPLES
     parser.usage = "medgraft fit DATA [options]"
-    parser.add_argument("data", type=Path, metavar="DATA", help="a folder or a CSV")
+    parser.add_argument("data", type=Path, metavar="DATA", help="a folder, a CSV or an .npz")
     parser.add_argument("--out", type=Path, metavar="DIR", help="the run's folder (default: runs/DATA-STRATEGY-SIZE)")
     parser.add_argument("--resume", action="store_true", help="go on with the run in that folder, to the same result")
     parser.add_argument("--recipe", type=Path, metavar="FILE", help="start from a YAML recipe; options below change it")
@@ -74,13 +83,19 @@ def _show(data: Path, recipe_file: Path | None, options: dict[str, Any]) -> None
     from medgraft.pipeline import open_for
     from medgraft.pipeline.folders import settle
     from medgraft.pipeline.plan import rehearse, summary_table
+    from medgraft.pipeline.prepare import complete
+    from medgraft.pipeline.tasks import expected_task
 
     recipe = settle(recipe_file, options)
     manifest = open_for(data, recipe)
+    recipe = complete(recipe, manifest)
     if recipe.split_file is not None:
         manifest = apply_split_file(manifest, recipe.split_file)
-    assembled = rehearse(recipe)
-    about = [f"{manifest.name}: {len(manifest)} images with masks", *manifest.notes]
+    assembled = rehearse(recipe, manifest)
+    # What masks hold is not known before they are read.
+    masks = f"{len(manifest)} images with masks"
+    what = masks if manifest.classes is None else expected_task(manifest, recipe).about(manifest)
+    about = [f"{manifest.name}: {what}", *manifest.notes]
     model = [*assembled.sentences(), *summary_table(assembled).splitlines()]
     print(_comments(about), recipe.to_yaml(), _comments(model), sep="\n")
 

@@ -17,17 +17,19 @@ from medgraft.version import __version__
 
 COMMANDS = {
     "demo": "train three models on a generated set (or on your folder) and compare them",
-    "fit": "train a model on a folder of images and masks, evaluate it, write a report",
+    "fit": "train a model on images with masks or labels, evaluate it, write a report",
     "compare": "compare runs on the same test images",
-    "predict": "write masks and overlays for new images",
+    "predict": "write masks, or labels, for new images",
     "report": "write a run's report again",
+    "encoders": "list encoders, and weights pretrained on medical images",
 }
 
 EXAMPLES = """to begin:
   medgraft demo                                see it work, on generated images
   medgraft fit lesions/                        train on your folder: images/ and masks/
+  medgraft fit xrays/                          or a folder a class, or a CSV with labels
   medgraft compare runs/first runs/second      which is better, and how surely
-  medgraft predict runs/first photos/          masks for new images
+  medgraft predict runs/first photos/          masks, or labels, for new images
 
 medgraft COMMAND --help explains a command.
 exit codes: 0 done, 2 something you can mend, 1 our defect, 130 stopped by Ctrl-C.

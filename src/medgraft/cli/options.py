@@ -10,10 +10,11 @@ from typing import Any, Literal
 
 from pydantic.fields import FieldInfo
 
-from medgraft.recipe import POLICIES, Augment, Recipe
+from medgraft.policy import POLICIES, Augment
+from medgraft.recipe import Recipe, default_of
 
 _TITLES = {
-    "size": "data",
+    "task": "data",
     "model": "model",
     "strategy": "strategy",
     "loss": "loss",
@@ -31,7 +32,7 @@ def add_recipe_options(parser: argparse.ArgumentParser) -> None:
             section = _section(parser, _TITLES[name])
         option = field.alias or name
         if option == "augment":
-            section.add_argument("--augment", metavar="POLICY", choices=list(POLICIES), help=_help(field, "dermoscopy"))
+            section.add_argument("--augment", metavar="POLICY", choices=list(POLICIES), help=_help(field, None))
             continue
         section.add_argument(
             f"--{option.replace('_', '-')}",
@@ -39,7 +40,7 @@ def add_recipe_options(parser: argparse.ArgumentParser) -> None:
             metavar=_metavar(field.annotation),
             choices=_choices(field.annotation),
             type=_type(field.annotation),
-            help=_help(field, field.default),
+            help=_help(field, default_of(option)),
         )
     _add_augment_options(parser)
 
@@ -79,12 +80,11 @@ def _add_augment_options(parser: argparse.ArgumentParser) -> None:
         )
 
 
-def _help(field: FieldInfo, default: Any) -> str:
+def _help(field: FieldInfo, default: str | None) -> str:
     text = field.description or ""
-    if "default" in text or default is None:
-        return text.replace("%", "%%")
-    shown = ",".join(map(str, default)) if isinstance(default, tuple) else default
-    return f"{text} (default: {shown})".replace("%", "%%")
+    if "default" not in text and default is not None:
+        text = f"{text} (default: {default})"
+    return text.replace("%", "%%")
 
 
 def _members(annotation: Any) -> list[Any]:

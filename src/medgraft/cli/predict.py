@@ -8,21 +8,22 @@ from pathlib import Path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The run, the images, where the masks go."""
+    """The run, the images, where the predictions go."""
     parser.add_argument("run", type=Path, metavar="RUN", help="the folder of a trained run")
     parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help="image files, or folders of them")
     parser.add_argument("--out", type=Path, default=Path("predictions"), metavar="DIR",
-                        help="where NAME_mask.png and NAME_overlay.png go (default: predictions)")  # fmt: skip
+                        help="where NAME_mask.png and NAME_overlay.png go, or predictions.csv "
+                        "of a classifier (default: predictions)")  # fmt: skip
     parser.add_argument(
         "--threshold",
         type=float,
         metavar="NUMBER",
-        help="probability from which a pixel is foreground (default: the run's own)",
+        help="probability from which a pixel is foreground, or an image positive (default: the run's own)",
     )
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Predict each image and print the path of its mask."""
+    """Predict each image and print the path of its mask, or its label."""
     from medgraft.pipeline.predict import predict_files
     from medgraft.progress import Terminal
 

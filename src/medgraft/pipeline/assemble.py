@@ -41,6 +41,10 @@ class Assembled:
         """How many of them learn in the first stage."""
         return sum(row.trainable for row in self.summary)
 
+    def with_strategy(self, strategy: Strategy, recipe: Recipe) -> Assembled:
+        """The same model, whatever it has learnt, under another strategy."""
+        return _under(strategy, self.model, self.spec, self.weights, recipe)
+
     def describe(self) -> dict[str, Any]:
         """What the run records of its model."""
         return {
@@ -73,7 +77,7 @@ def assemble(recipe: Recipe, output_channels: int, mean: tuple[float, ...], std:
 
     Parameters
     ----------
-    output_channels : logits a pixel.
+    output_channels : logits a pixel, or an image.
     mean, std : of the training images, by which a model without an encoder normalises.
 
     Raises
@@ -94,9 +98,14 @@ def assemble(recipe: Recipe, output_channels: int, mean: tuple[float, ...], std:
         std=tuple(s if s > 1e-6 else 1.0 for s in std) if recipe.model == "unet" else None,
         adapt=recipe.adapt,
         widths=recipe.widths,
+        head=recipe.head,
+        dropout=recipe.dropout,
     ).completed(weights)
-    model = build_model(spec, weights)
-    strategy = Strategy.from_recipe(recipe)
+    return _under(Strategy.from_recipe(recipe), build_model(spec, weights), spec, weights, recipe)
+
+
+def _under(strategy: Strategy, model: nn.Module, spec: ModelSpec, weights: Weights | None, recipe: Recipe) -> Assembled:
+    """Apply the strategy, and look at what learns by its last epoch and in its first."""
     groups = strategy.apply(model, weight_decay=recipe.weight_decay)
     strategy.on_epoch(model, groups, recipe.epochs - 1)
     learned = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)

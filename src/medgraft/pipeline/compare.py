@@ -13,7 +13,11 @@ from medgraft.pipeline.assemble import millions
 from medgraft.report import compare_report
 from medgraft.run import Run
 
-SHOWN = ("dice", "jaccard", "sensitivity", "specificity", "thresholded_jaccard")
+SHOWN = {
+    "segmentation": (("dice", "Dice"), ("jaccard", "Jaccard")),
+    "classification": (("auc", "AUC"), ("balanced_accuracy", "balanced accuracy")),
+}
+"""The scores that the table as text has room for; the first is the one whose differences it shows."""
 
 
 def compare_runs(
@@ -45,6 +49,7 @@ def compare_runs(
 def as_plain(comparison: Comparison, runs: dict[str, Run]) -> dict[str, Any]:
     """The comparison with what is known of its runs, as values that JSON can hold."""
     return {
+        "task": next(iter(runs.values())).task,
         "names": list(comparison.names),
         "n": len(comparison.ids),
         "notes": list(comparison.notes),
@@ -62,6 +67,18 @@ def as_plain(comparison: Comparison, runs: dict[str, Run]) -> dict[str, Any]:
             for name, metrics in comparison.differences.items()
             for metric, difference in metrics.items()
         ],
+        "delong": [
+            {
+                "name": name,
+                "against": comparison.names[0],
+                "metric": metric,
+                "difference": test.value,
+                "se": test.error,
+                "p": test.p,
+            }
+            for name, tests in comparison.delong.items()
+            for metric, test in tests.items()
+        ],
         "synthetic": any(run.environment.get("data", {}).get("synthetic", False) for run in runs.values()),
     }
 
@@ -72,7 +89,7 @@ def _describe(name: str, run: Run, comparison: Comparison) -> dict[str, Any]:
     return {
         "name": name,
         "folder": str(run.folder),
-        "minutes": environment.get("time", {}).get("training", 0.0) / 60,
+        "minutes": learning_seconds(environment.get("time", {})) / 60,
         "seconds_per_epoch": seconds_per_epoch(run),
         "learned": info["trainable"],
         "parameters": info["parameters"],
@@ -83,9 +100,14 @@ def _describe(name: str, run: Run, comparison: Comparison) -> dict[str, Any]:
     }
 
 
+def learning_seconds(time: dict[str, float]) -> float:
+    """What a run took to learn: its training, and whatever was computed once so that it could be short."""
+    return sum(time.get(part, 0.0) for part in ("statistics", "features", "head", "training"))
+
+
 def seconds_per_epoch(run: Run) -> float:
     """Median over epochs of the seconds that an epoch took, validation included."""
-    seconds = sorted(line["seconds"] for line in run.history)
+    seconds = sorted(line["seconds"] for line in run.history if "penalty" not in line)
     return float(seconds[len(seconds) // 2]) if seconds else float("nan")
 
 
@@ -98,16 +120,20 @@ def _names(runs: Sequence[Run]) -> list[str]:
 def comparison_table(plain: dict[str, Any]) -> str:
     """The comparison as text: a row a run, then the paired differences."""
     width = max(len("difference"), *(len(name) for name in plain["names"])) + 2
-    head = f"{'':{width}}{'Dice':24}{'Jaccard':24}{'minutes':>8}{'learned':>11}"
+    shown = SHOWN[plain["task"]]
+    head = f"{'':{width}}{''.join(f'{title:24}' for _, title in shown)}{'minutes':>8}{'learned':>11}"
     lines = [*plain["notes"], head]
     for run in plain["runs"]:
-        scores = "".join(f"{_interval(run['scores'][metric]):24}" for metric in ("dice", "jaccard"))
+        scores = "".join(f"{_interval(run['scores'][metric]):24}" for metric, _ in shown)
         lines.append(f"{run['name']:{width}}{scores}{run['minutes']:8.1f}{millions(run['learned']):>11}")
+    metric, title = shown[0]
+    tests = {row["name"]: row["p"] for row in plain["delong"] if row["metric"] == metric}
     for row in plain["differences"]:
-        if row["metric"] == "dice":
+        if row["metric"] == metric:
             better = f"better on {row['better']} of {row['n']} images"
-            lines.append(f"{row['name']} against {row['against']}: Dice {row['value']:+.3f} "
-                         f"({row['low']:+.3f} to {row['high']:+.3f}), {better}")  # fmt: skip
+            p = f", DeLong p = {tests[row['name']]:.2g}" if row["name"] in tests else ""
+            lines.append(f"{row['name']} against {row['against']}: {title} {row['value']:+.3f} "
+                         f"({row['low']:+.3f} to {row['high']:+.3f}), {better}{p}")  # fmt: skip
     return "\n".join(lines)
 
 

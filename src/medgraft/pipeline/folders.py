@@ -8,15 +8,16 @@ from typing import Any
 
 from medgraft.data import Manifest
 from medgraft.errors import RecipeError, RunError
-from medgraft.pipeline.prepare import open_for
+from medgraft.pipeline.prepare import complete, open_for
 from medgraft.recipe import Recipe
 from medgraft.run import Run
 
 
 def default_folder(manifest: Manifest, recipe: Recipe) -> Path:
-    """``runs/DATA-STRATEGY-SIZE``, with the model's name where it is not the default one."""
-    model = "" if recipe.model == "encoder_unet" else f"-{recipe.model.replace(':', '-')}"
-    return Path("runs") / f"{manifest.name}{model}-{recipe.strategy}-{recipe.size}"
+    """``runs/DATA-STRATEGY-SIZE``, with the model's name where it is not the default one, and ``-folds`` at its end."""
+    model = "" if recipe.model in ("encoder_unet", "classifier") else f"-{recipe.model.replace(':', '-')}"
+    folds = f"-{recipe.folds}-folds" if recipe.folds else ""
+    return Path("runs") / f"{manifest.name}{model}-{recipe.strategy}-{recipe.size}{folds}"
 
 
 def refuse_existing(folder: Path) -> None:
@@ -45,11 +46,13 @@ def reopen(
     """The run to resume; raises RecipeError where the recipe asked for is another than it was started with."""
     if out is None:
         wanted = settle(recipe, options)
-        out = default_folder(open_for(data, wanted), wanted)
+        manifest = open_for(data, wanted)
+        out = default_folder(manifest, complete(wanted, manifest))
     run = Run(out)
     saved = run.recipe.options()
-    wanted = settle(recipe if recipe is not None else run.recipe, options)
-    changed = [f"{key} ({saved[key]} -> {value})" for key, value in wanted.options().items() if value != saved[key]]
+    # What was not chosen has defaults that depend on the data; the run's own recipe holds what they came to.
+    wanted = settle(recipe, options)
+    changed = [f"{key} ({saved[key]} -> {value})" for key, value in wanted.chosen().items() if value != saved[key]]
     if changed:
         raise RecipeError(
             f"{run.folder} was started with another recipe and is resumed with its own; changed: {', '.join(changed)}. "

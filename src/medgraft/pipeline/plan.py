@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import torch
 
-from medgraft import losses
-from medgraft.data import MaskClasses
+from medgraft.data import Manifest
 from medgraft.errors import RecipeError
 from medgraft.pipeline.assemble import Assembled, assemble
+from medgraft.pipeline.extraction import solves
+from medgraft.pipeline.tasks import expected_task
 from medgraft.recipe import Recipe
 from medgraft.training import require_device
 from medgraft.transfer import require_engine
@@ -15,37 +16,40 @@ from medgraft.transfer import require_engine
 _REHEARSAL_SIZE = 64
 
 
-def output_channels(recipe: Recipe) -> int:
-    """Logits a pixel as far as the recipe tells: binary, unless it maps mask values to more classes."""
-    if recipe.mask_values is None:
-        return 1
-    count = MaskClasses.from_option(recipe.mask_values).count
-    return 1 if count == 2 else count
-
-
-def rehearse(recipe: Recipe) -> Assembled:
-    """Assemble the model that ``recipe`` asks for, with no data at hand.
+def rehearse(recipe: Recipe, manifest: Manifest) -> Assembled:
+    """Assemble the model that ``recipe`` asks for, before an image is decoded.
 
     Raises
     ------
     MedgraftError
         For a loss, a device, an engine, a model, an encoder or weights that cannot be had or do not fit.
     """
-    mode: losses.Mode = "binary" if output_channels(recipe) == 1 else "multiclass"
-    losses.create(recipe.loss, mode, recipe.loss_alpha, recipe.loss_gamma)
+    task = expected_task(manifest, recipe)
+    _refuse_foreign(recipe)
+    task.criterion(recipe)
+    solves(recipe)
     require_device(recipe.device)
     require_engine(recipe.engine)
     neutral = ((0.5,) * recipe.channels, (0.25,) * recipe.channels)
-    return assemble(recipe, output_channels(recipe), *neutral)
+    return assemble(recipe, task.outputs, *neutral)
 
 
-def check_before_work(recipe: Recipe) -> None:
+def _refuse_foreign(recipe: Recipe) -> None:
+    """Raise RecipeError for a model of the other task."""
+    if (recipe.model == "classifier") != (recipe.task == "classification"):
+        other = "labels and no masks" if recipe.task == "classification" else "masks"
+        right = "classifier" if recipe.task == "classification" else "encoder_unet"
+        raise RecipeError(f"model: {recipe.model} cannot be trained, as the data has {other}; choose {right}.")
+
+
+def check_before_work(recipe: Recipe, manifest: Manifest) -> None:
     """Raise what :func:`rehearse` raises, before an image is decoded; on small images, as only errors matter.
 
     Raises RecipeError, too, where batches of one image would leave BatchNorm a single value to take statistics of.
     """
-    size = min(recipe.size, _REHEARSAL_SIZE)
-    assembled = rehearse(recipe.model_copy(update={"size": size}))
+    # A classifier may take images of one size only, or none below some size.
+    size = recipe.size if recipe.task == "classification" else min(recipe.size, _REHEARSAL_SIZE)
+    assembled = rehearse(recipe.model_copy(update={"size": size}), manifest)
     if recipe.batch_size == 1:
         _refuse_lone_image(assembled, size, recipe.epochs - 1)
 
@@ -67,14 +71,14 @@ def _refuse_lone_image(assembled: Assembled, size: int, last_epoch: int) -> None
 
 
 def summary_table(assembled: Assembled) -> str:
-    """The model as text, a row a part: output shape, parameters, whether they learn, learning rate."""
-    head = ("part", "output", "parameters", "learns", "rate")
+    """The model as text, a row a part: output shape, parameters, which of them learn, learning rate."""
+    head = ("part", "output", "parameters", "trainable", "rate")
     rows = [
         (
             row.part,
             " x ".join(map(str, row.shape)),
             f"{row.parameters:,}",
-            "yes" if row.trainable == row.parameters else f"{row.trainable:,}" if row.trainable else "no",
+            "no" if not row.trainable else "yes" if row.trainable == row.parameters else f"{row.trainable:,}",
             f"{row.lr:.3g}" if row.lr else "0",
         )
         for row in assembled.summary

@@ -17,7 +17,10 @@ from medgraft.data import (
     assign_splits,
     open_data,
 )
+from medgraft.data.modality import all_grey
+from medgraft.data.split import refuse_unseen_labels
 from medgraft.errors import DataError
+from medgraft.pipeline.tasks import TargetTask, label_counts, task_of
 from medgraft.progress import Observer
 from medgraft.recipe import Recipe
 
@@ -33,11 +36,13 @@ class Prepared:
     ----------
     manifest : with a split for every image.
     store : pixels at working size, in the manifest's order.
+    task : what is to be predicted.
     mean, std : of each channel over the training images alone, in [0, 1].
     """
 
     manifest: Manifest
     store: PixelStore
+    task: TargetTask
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
@@ -46,10 +51,9 @@ class Prepared:
         """Positions of the images of each split."""
         return {split: self.manifest.rows(split) for split in ("train", "val", "test")}
 
-    @property
-    def output_channels(self) -> int:
-        """Logits a pixel: 1 where there is one foreground class, else one for each class."""
-        return 1 if self.store.classes.count == 2 else self.store.classes.count
+    def targets(self, split: str) -> npt.NDArray[Any]:
+        """Targets of the images of a split."""
+        return self.store.targets[self.rows[split]]
 
     def describe(self) -> dict[str, Any]:
         """What the run records of its data."""
@@ -59,12 +63,25 @@ class Prepared:
             "images": len(self.manifest),
             "splits": self.manifest.split_counts(),
             "notes": list(self.manifest.notes),
-            "rule": self.store.classes.rule,
             "mean": list(self.mean),
             "std": list(self.std),
             "store": self.store.path.name,
             "synthetic": is_synthetic(self.manifest),
+            **self._of_targets(),
         }
+
+    def _of_targets(self) -> dict[str, Any]:
+        if self.store.classes is not None:
+            return {"rule": self.store.classes.rule}
+        parts = {"train": self.manifest.train, "val": self.manifest.val, "test": self.manifest.test}
+        counts = {split: label_counts(part) for split, part in parts.items() if len(part)}
+        return {"labels": counts, "groups": self._groups()}
+
+    def _groups(self) -> dict[str, int]:
+        """How many patients each split has, where they are known."""
+        if not self.manifest.has_groups:
+            return {}
+        return {str(split): int(n) for split, n in self.manifest.table.groupby("split")["group"].nunique().items()}
 
 
 def open_for(data: str | Path | Manifest, recipe: Recipe) -> Manifest:
@@ -86,7 +103,16 @@ def open_for(data: str | Path | Manifest, recipe: Recipe) -> Manifest:
         mask_column=recipe.mask_column,
         group=recipe.group_column,
         split_column=recipe.split_column,
+        label_column=recipe.label_column,
+        classes=recipe.classes,
+        task=recipe.task,
     )
+
+
+def complete(recipe: Recipe, manifest: Manifest) -> Recipe:
+    """The recipe with the defaults that the data's task, and the colour of its images, ask for."""
+    grey = "augment" not in recipe.model_fields_set and all_grey(manifest)
+    return recipe.for_task(manifest.task, grey)
 
 
 def prepare(manifest: Manifest, recipe: Recipe, observer: Observer, split_file: Path | None = None) -> Prepared:
@@ -99,15 +125,12 @@ def prepare(manifest: Manifest, recipe: Recipe, observer: Observer, split_file: 
     split_file = split_file or recipe.split_file
     if split_file is not None:
         manifest = apply_split_file(manifest, split_file)
-    store = PixelStore.open(
-        manifest,
-        recipe.size,
-        channels=recipe.channels,
-        mask_values=recipe.mask_values,
-        progress=lambda done, total: observer.working("decoding images", done, total),
-    )
+    store = open_store(manifest, recipe, observer)
     if split_file is None:
-        manifest = assign_splits(manifest, store.foreground, recipe.ratios, recipe.seed)
+        foreground = store.foreground if manifest.classes is None else None
+        manifest = assign_splits(manifest, foreground, recipe.ratios, recipe.seed)
+    if manifest.classes is not None:
+        refuse_unseen_labels(manifest)
     rows = manifest.rows("train")
     if len(rows) < 2:
         raise DataError(f"{manifest.root}: {len(rows)} training images; a training needs at least two.")
@@ -119,7 +142,19 @@ def prepare(manifest: Manifest, recipe: Recipe, observer: Observer, split_file: 
     statistics = ChannelStatistics()
     for start in range(0, len(rows), CHUNK):
         statistics.update(store.images[rows[start : start + CHUNK]])
-    return Prepared(manifest, store, tuple(map(float, statistics.mean)), tuple(map(float, statistics.std)))
+    mean, std = tuple(map(float, statistics.mean)), tuple(map(float, statistics.std))
+    return Prepared(manifest, store, task_of(manifest, store), mean, std)
+
+
+def open_store(manifest: Manifest, recipe: Recipe, observer: Observer) -> PixelStore:
+    """The images at the recipe's size, decoded where they were not before."""
+    return PixelStore.open(
+        manifest,
+        recipe.size,
+        channels=recipe.channels,
+        mask_values=recipe.mask_values,
+        progress=lambda done, total: observer.working("decoding images", done, total),
+    )
 
 
 def is_synthetic(manifest: Manifest) -> bool:
@@ -134,5 +169,4 @@ def describe_data(prepared: Prepared) -> str:
     groups = f" · {manifest.table['group'].nunique()} groups" if manifest.has_groups else ""
     notes = "".join(f"\n  {note}" for note in manifest.notes)
     synthetic = "SYNTHETIC · " if prepared.describe()["synthetic"] else ""
-    rule = prepared.store.classes.rule
-    return f"{synthetic}{manifest.name}: {len(manifest)} images with masks ({rule}){groups} · {counts}{notes}"
+    return f"{synthetic}{manifest.name}: {prepared.task.about(manifest)}{groups} · {counts}{notes}"

@@ -1,0 +1,102 @@
+"""The peers for classification: the plain loops that people write with timm and torch, and fastai's.
+
+None of this is Medgraft's: images are decoded by PIL in every epoch, the encoder is frozen by ``requires_grad`` alone
+or not at all, and everything runs in PyTorch's float32.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import timm
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+from torchvision import transforms
+
+
+@dataclass
+class Told:
+    """What a training gave: seconds of each epoch (scoring apart), and probabilities of the positive class."""
+
+    epochs: list[float] = field(default_factory=list)
+    steps: int = 0
+    probabilities: np.ndarray = field(default_factory=lambda: np.zeros(0))
+
+    @property
+    def seconds(self) -> float:
+        """All epochs."""
+        return sum(self.epochs)
+
+
+class Files(Dataset[tuple[Tensor, int]]):
+    """Image files and labels, decoded when they are asked for."""
+
+    def __init__(self, files: Sequence[str], labels: Sequence[int], size: int, train: bool, mean: float, std: float):
+        self.files, self.labels = list(files), list(labels)
+        changes = [transforms.RandomAffine(10, (0.05, 0.05), (0.9, 1.1)), transforms.ColorJitter(0.2, 0.2)]
+        self.transform = transforms.Compose(
+            [
+                transforms.Resize((size, size)),
+                *(changes if train else []),
+                transforms.ToTensor(),
+                transforms.Normalize([mean] * 3, [std] * 3),
+            ]
+        )
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        image = Image.open(Path(self.files[index])).convert("RGB")
+        return self.transform(image), self.labels[index]
+
+
+def build(encoder: str, state: dict[str, Tensor], learns: Callable[[str], bool]) -> nn.Module:
+    """The timm model with one logit, the given weights, and gradients only where ``learns`` says."""
+    model = timm.create_model(encoder, pretrained=False, num_classes=1)
+    own = model.state_dict()
+    model.load_state_dict({k: v for k, v in state.items() if k in own and v.shape == own[k].shape}, strict=False)
+    classifier = {id(parameter) for parameter in model.get_classifier().parameters()}
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(id(parameter) in classifier or learns(name))
+    return model
+
+
+def train(
+    model: nn.Module,
+    training: Files,
+    test: Files,
+    epochs: int,
+    batch_size: int,
+    lr: float,
+    encoder_lr: float,
+    seed: int,
+) -> Told:
+    """Train as plainly as it is usually written, then score the test files."""
+    torch.manual_seed(seed)
+    head = list(model.get_classifier().parameters())
+    known = {id(parameter) for parameter in head}
+    rest = [p for p in model.parameters() if p.requires_grad and id(p) not in known]
+    groups = [{"params": head, "lr": lr}, *([{"params": rest, "lr": encoder_lr}] if rest else [])]
+    optimiser, criterion = torch.optim.AdamW(groups), nn.BCEWithLogitsLoss()
+    batches, told = DataLoader(training, batch_size, shuffle=True, drop_last=True), Told()
+    for _ in range(epochs):
+        start = time.perf_counter()
+        model.train(bool(rest))
+        for images, labels in batches:
+            optimiser.zero_grad()
+            criterion(model(images)[:, 0], labels.float()).backward()
+            optimiser.step()
+            told.steps += 1
+        told.epochs.append(time.perf_counter() - start)
+    model.eval()
+    with torch.no_grad():
+        found = [model(images)[:, 0].sigmoid() for images, _ in DataLoader(test, batch_size)]
+    told.probabilities = torch.cat(found).numpy()
+    return told

@@ -1,0 +1,109 @@
+"""Cross-validation: a run a fold, each image tested once, and one report of all."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from medgraft.data import Manifest, PixelStore, assign_folds
+from medgraft.evaluation import label_scores, scores_table
+from medgraft.files import replacing, write_text
+from medgraft.pipeline.folders import refuse_existing
+from medgraft.pipeline.one_run import OneRun, Transform
+from medgraft.pipeline.prepare import open_store
+from medgraft.pipeline.tasks import TargetTask, headline, task_of
+from medgraft.progress import Observer
+from medgraft.recipe import Recipe
+from medgraft.report import run_report
+from medgraft.run import Run
+from medgraft.scores import Scores
+
+
+def cross_validate(
+    manifest: Manifest,
+    recipe: Recipe,
+    folder: Path,
+    resume: bool,
+    augmentation: Transform | None,
+    observer: Observer,
+) -> Run:
+    """Train a run for each fold in ``folder/fold-1`` and so on, pool their test images, and report all together.
+
+    The decoded images and the features of fixed blocks are shared by all folds. Folds that are finished are kept on
+    resume, and the one that broke off goes on.
+
+    Returns
+    -------
+    Run
+        ``folder``: predictions.csv holds the test rows of all folds, scores.json the pooled scores and each fold's.
+    """
+    if not resume:
+        refuse_existing(folder)
+        Run.create(folder, recipe)
+    store = open_store(manifest, recipe, observer)
+    foreground = store.foreground if manifest.classes is None else None
+    folds = assign_folds(manifest, recipe.folds, recipe.ratios, recipe.seed, foreground)
+    single = recipe.model_copy(update={"folds": 0, "split_file": None})
+    for number, fold in enumerate(folds, start=1):
+        place = folder / f"fold-{number}"
+        observer.say(f"\n[fold {number}/{recipe.folds}]")
+        begun = Run(place) if (place / "recipe.yaml").is_file() else None
+        if begun is None or not begun.finished:
+            OneRun(fold, single, begun, place, augmentation, observer).run_all()
+    return conclude(folder, manifest, store, observer)
+
+
+def conclude(folder: Path, manifest: Manifest, store: PixelStore, observer: Observer) -> Run:
+    """Pool what the folds' runs found into ``folder``."""
+    run = Run(folder)
+    folds = run.folds
+    table = pd.concat([_tested(fold.predictions, k) for k, fold in enumerate(folds, start=1)], ignore_index=True)
+    with replacing(folder / "predictions.csv") as temporary:
+        table.to_csv(temporary, index=False)
+    task = task_of(manifest, store)
+    scores, notes = _scores(run, task)
+    parts = {f"fold {k}": fold.scores["test"] for k, fold in enumerate(folds, start=1)}
+    _record(run, folds, notes)
+    history = [line | {"fold": k} for k, fold in enumerate(folds, start=1) for line in fold.history]
+    write_text(folder / "history.jsonl", "".join(json.dumps(line) + "\n" for line in history))
+    Scores(dict(scores) | parts).save(folder / "scores.json")
+    report = run_report(folder)
+    observer.close()
+    observer.say(f"\nall {len(folds)} folds\n{headline(scores, task)}")
+    observer.say(str(report))
+    return Run(folder)
+
+
+def _tested(predictions: pd.DataFrame, fold: int) -> pd.DataFrame:
+    return predictions[predictions["split"] == "test"].assign(fold=fold)
+
+
+def _scores(run: Run, task: TargetTask) -> tuple[Scores, tuple[str, ...]]:
+    recipe = run.recipe
+    if task.name == "segmentation":
+        return scores_table(run.predictions, samples=recipe.bootstrap, seed=recipe.seed), ()
+    record = task.record()
+    found = label_scores(
+        run.predictions, record["names"], record["multilabel"], recipe.threshold, recipe.bootstrap, seed=recipe.seed
+    )
+    return found.scores, found.notes
+
+
+def _record(run: Run, folds: list[Run], notes: tuple[str, ...]) -> None:
+    """model.json and environment.json of the whole: the first fold's, with times added up and every image tested."""
+    info = {key: value for key, value in folds[0].model_info.items() if key not in ("format", "medgraft", "task")}
+    run.save_model_info(**info, folds=len(folds))
+    parts = [fold.environment for fold in folds]
+    times = [part.get("time", {}) for part in parts]
+    seconds = {key: round(sum(time.get(key, 0.0) for time in times), 3) for key in times[0]}
+    data: dict[str, Any] = dict(parts[0]["data"])
+    data["splits"] = {"test": int(data["images"])}
+    if "labels" in data:
+        splits = data["labels"].values()
+        data["labels"] = {"test": {name: sum(split[name] for split in splits) for name in next(iter(splits))}}
+    data["notes"] = [*data["notes"], *notes]
+    peak = max(part["peak_rss_mb"] for part in parts)
+    run.update_environment(**parts[0] | {"data": data, "time": seconds, "peak_rss_mb": peak})

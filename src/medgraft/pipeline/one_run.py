@@ -1,0 +1,291 @@
+"""One run: prepared, assembled, trained (or its head solved), evaluated and reported, also where it broke off."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from accelerate.utils import broadcast_object_list
+
+from medgraft.data import Augmenter, Manifest, evaluation_loader, save_split, scale, training_loader
+from medgraft.errors import RunError
+from medgraft.evaluation import evaluate, evaluate_labels
+from medgraft.files import replacing, write_text
+from medgraft.models import Classifier
+from medgraft.pipeline.assemble import Assembled, assemble
+from medgraft.pipeline.environment import environment, peak_rss_mb
+from medgraft.pipeline.extraction import extract_features, solve_head, solves, views_of
+from medgraft.pipeline.folders import refuse_existing
+from medgraft.pipeline.prepare import Prepared, describe_data, prepare
+from medgraft.pipeline.tasks import Criterion, headline
+from medgraft.progress import Observer
+from medgraft.recipe import Recipe
+from medgraft.report import run_report
+from medgraft.run import Run
+from medgraft.scores import Scores
+from medgraft.training import Choices, HeadTrainer, Share, Trainer, accelerator_for, choose, without_steps
+from medgraft.transfer import Features, Probe, adapt_statistics, encoder_of, require_engine
+from medgraft.weightfile import save_weights
+
+Transform = Callable[..., Any]
+
+
+class OneRun:
+    """The steps from data to one reported run, in order; each records how long it took."""
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        recipe: Recipe,
+        run: Run | None,
+        folder: Path,
+        augmentation: Transform | None,
+        observer: Observer,
+    ) -> None:
+        self.manifest, self.recipe, self.augmentation = manifest, recipe, augmentation
+        self.resumed = run
+        self.accelerator = accelerator_for(recipe.device)
+        self.main = bool(self.accelerator.is_main_process)
+        self.observer = observer if self.main else Observer()
+        self.folder = folder
+        self.time: dict[str, float] = {}
+        self.features: Features | None = None
+        self.learnt: list[dict[str, Any]] = []
+        self.criterion: Criterion
+
+    def run_all(self) -> Run:
+        """Prepare, assemble, train, evaluate, report."""
+        if self.resumed is None and self.main:
+            refuse_existing(self.folder)
+        with self.accelerator.main_process_first():
+            prepared = self._timed("store", self._prepare)
+        self.observer.say(describe_data(prepared))
+        assembled = assemble(self.recipe, prepared.task.outputs, prepared.mean, prepared.std)
+        if self.recipe.batch_norm == "adapt":
+            self._timed("statistics", lambda: self._adapt(prepared, assembled))
+        for sentence in [*assembled.sentences(), *assembled.strategy.remarks(assembled.model)]:
+            self.observer.say(sentence)
+        self.criterion = prepared.task.criterion(self.recipe, prepared.targets("train"))
+        run = self._start(prepared, assembled)
+        probe = self._extract(run, prepared, assembled)
+        if self.features is not None and solves(self.recipe):
+            assembled = self._timed("head", lambda: self._solve(run, prepared, assembled))
+        elif self.features is not None and self.recipe.strategy == "frozen":
+            self._timed("head", lambda: self._train_head(prepared, assembled))
+        if self.learnt and self.recipe.strategy == "frozen":
+            self._keep_head(run, assembled)
+        else:
+            choices = self._choose(run, prepared, assembled, probe)
+            self.observer.say(choices.sentence())
+            self._train(run, prepared, assembled, choices)
+        if self.main:
+            self._conclude(run, prepared)
+        self.accelerator.wait_for_everyone()
+        return Run(self.folder)
+
+    def _timed(self, part: str, call: Callable[[], Any]) -> Any:
+        start = time.perf_counter()
+        result = call()
+        self.time[part] = round(time.perf_counter() - start, 3)
+        return result
+
+    def _prepare(self) -> Prepared:
+        known = self.resumed.folder / "split.csv" if self.resumed else None
+        split_file = known if known and known.is_file() else None
+        prepared = prepare(self.manifest, self.recipe, self.observer, split_file)
+        if self.resumed and (self.folder / "environment.json").is_file():
+            before = self.resumed.environment
+            if before["processes"] != self.accelerator.num_processes:
+                raise RunError(
+                    f"{self.folder}: this run was begun with {before['processes']} processes and is resumed with "
+                    f"{self.accelerator.num_processes}; batches would differ. Start as many as before."
+                )
+            if before["data"]["store"] != prepared.store.path.name:
+                raise RunError(
+                    f"{self.folder}: the data has changed since this run began, so it cannot be resumed. "
+                    "Train again with another --out."
+                )
+        return prepared
+
+    def _start(self, prepared: Prepared, assembled: Assembled) -> Run:
+        """Make the run's folder (or take the one to resume) and write what is known before training."""
+        if self.main:
+            run = self.resumed or Run.create(self.folder, self.recipe)
+            if not (run.folder / "split.csv").is_file():
+                save_split(prepared.manifest, run.folder / "split.csv")
+            self._describe(run, prepared, assembled)
+            if not (run.folder / "environment.json").is_file():
+                run.update_environment(**environment(self.accelerator), data=prepared.describe())
+        self.accelerator.wait_for_everyone()
+        return Run(self.folder)
+
+    def _describe(self, run: Run, prepared: Prepared, assembled: Assembled) -> None:
+        run.save_model_info(
+            size=self.recipe.size,
+            classes=prepared.task.record(),
+            threshold=self.recipe.threshold,
+            **assembled.describe(),
+        )
+
+    # -- what is fixed, and what can be solved on it -------------------------------------------------------------
+
+    def _adapt(self, prepared: Prepared, assembled: Assembled) -> None:
+        """Estimate the encoder's BatchNorm statistics on the training images, in the order of the table."""
+        assembled.model.to(self.accelerator.device)
+        loader = evaluation_loader(prepared.store, prepared.rows["train"], self.recipe.batch_size)
+        adapt_statistics(assembled.model, (scale(batch.images) for batch in loader))
+
+    def _extract(self, run: Run, prepared: Prepared, assembled: Assembled) -> Probe:
+        """Store the features of the fixed blocks where that is allowed; the processes but the first find them."""
+        views = views_of(self.recipe, assembled, self.augmentation)
+        if not views:
+            return Probe()
+        assembled.model.to(self.accelerator.device)
+        with self.accelerator.main_process_first():
+            self.features, probe = self._timed(
+                "features", lambda: extract_features(prepared, assembled, self.recipe, views, self.observer)
+            )
+        if self.main and self.features is not None:
+            run.update_environment(features=self.features.record())
+        return cast(Probe, probe)
+
+    def _solve(self, run: Run, prepared: Prepared, assembled: Assembled) -> Assembled:
+        """Solve the head; where the encoder learns afterwards, it does so from there, at once."""
+        assert self.features is not None
+        self.learnt = solve_head(prepared, assembled, self.features, self.recipe)
+        best = next(line for line in self.learnt if line["chosen"])
+        shown = f", val loss {best['val']['loss']:.3f}" if best["val"] else ""
+        self.observer.say(
+            f"linear head solved by L-BFGS: {len(self.learnt)} penalties tried, {best['penalty']:.2g} taken{shown}"
+        )
+        if assembled.strategy.name == "lp_ft":
+            assembled = assembled.with_strategy(assembled.strategy.model_copy(update={"probe": 0}), self.recipe)
+            if self.main:
+                self._describe(run, prepared, assembled)
+        return assembled
+
+    def _train_head(self, prepared: Prepared, assembled: Assembled) -> None:
+        """Train the head alone; every process does the same, as that is sooner done than shared."""
+        assert self.features is not None and isinstance(assembled.model, Classifier)
+        model = assembled.model.cpu()
+        self.learnt = HeadTrainer(
+            model.head,
+            assembled.strategy.apply(model, weight_decay=self.recipe.weight_decay),
+            self.features,
+            torch.from_numpy(prepared.store.targets),
+            prepared.rows,
+            self.recipe,
+            self.criterion,
+            prepared.task.monitor(self.recipe),
+            Share(0, 1, torch.device("cpu"), prepared.task.draws(self.recipe, prepared.targets("train"))),
+            self.observer,
+        ).fit()
+
+    def _keep_head(self, run: Run, assembled: Assembled) -> None:
+        """The head is all that learns, and it has learnt."""
+        self.time["training"] = self.time.pop("head")
+        if self.main:
+            write_text(run.folder / "history.jsonl", "".join(json.dumps(line) + "\n" for line in self.learnt))
+            save_weights(run.folder / "model.safetensors", assembled.model.state_dict())
+
+    # -- training ------------------------------------------------------------------------------------------------
+
+    def _choose(self, run: Run, prepared: Prepared, assembled: Assembled, probe: Probe) -> Choices:
+        """Take the choices of the run that is resumed, or let the main process measure and tell the others."""
+        found: list[Choices | None] = [None]
+        if self.main:
+            known = run.environment.get("choices")
+            if known:
+                require_engine(known["engine"])
+                found[0] = Choices(**known)
+            elif self.features is not None and self.features.stop == _blocks(assembled):
+                found[0] = without_steps(self.features.engine, probe)
+            else:
+                found[0] = self._timed("probe", lambda: self._probe(prepared, assembled))
+            assert found[0] is not None
+            run.update_environment(choices=found[0].to_dict())
+        broadcast_object_list(found)
+        assert found[0] is not None
+        return found[0]
+
+    def _probe(self, prepared: Prepared, assembled: Assembled) -> Choices:
+        recipe = self.recipe
+        loader = training_loader(
+            prepared.store, prepared.rows["train"], self._augmenter(), recipe.batch_size, recipe.seed
+        )
+        batch = next(iter(loader))
+        device = self.accelerator.device
+        model = assembled.model.to(device)
+        encoder = encoder_of(model)
+        stop = assembled.strategy.prefix(encoder, 0) if encoder is not None else 0
+        return choose(model, stop, recipe, scale(batch.images).to(device), batch.targets.to(device), self.criterion)
+
+    def _augmenter(self) -> Augmenter:
+        return Augmenter(self.recipe.augment, self.augmentation)
+
+    def _train(self, run: Run, prepared: Prepared, assembled: Assembled, choices: Choices) -> None:
+        trainer = Trainer(
+            assembled.model,
+            assembled.strategy,
+            self.recipe,
+            choices,
+            prepared.store,
+            prepared.rows,
+            self.criterion,
+            prepared.task.monitor(self.recipe),
+            self._augmenter(),
+            run.folder,
+            self.accelerator,
+            self.observer,
+            self.features,
+            prepared.task.draws(self.recipe, prepared.targets("train")),
+        )
+        try:
+            trainer.fit(resume=self.resumed is not None and trainer.checkpoint.last.is_file())
+        except KeyboardInterrupt:
+            if self.main:
+                self._keep_best(trainer)
+                kept = ", the best weights so far are kept" if trainer.epoch else ""
+                self.observer.say(
+                    f"stopped after {trainer.epoch} of {self.recipe.epochs} epochs{kept}; "
+                    f"go on with --out {self.folder} --resume"
+                )
+            raise
+        self.time["training"] = round(sum(line["seconds"] for line in trainer.history), 3)
+        if self.main:
+            self._keep_best(trainer)
+
+    def _keep_best(self, trainer: Trainer) -> None:
+        """Bring the best weights so far into the run, so that it can predict."""
+        if trainer.checkpoint.best.is_file():
+            with replacing(self.folder / "model.safetensors") as temporary:
+                shutil.copyfile(trainer.checkpoint.best, temporary)
+
+    def _conclude(self, run: Run, prepared: Prepared) -> None:
+        scores, notes = self._timed("evaluation", lambda: self._evaluate(run, prepared))
+        for note in notes:
+            self.observer.say(note)
+        data = prepared.describe()
+        data["notes"] = [*data["notes"], *notes]
+        run.update_environment(time=self.time, peak_rss_mb=peak_rss_mb(), data=data)
+        report = run_report(run.folder)
+        self.observer.close()
+        self.observer.say(headline(scores, prepared.task))
+        self.observer.say(str(report))
+
+    def _evaluate(self, run: Run, prepared: Prepared) -> tuple[Scores, Sequence[str]]:
+        if prepared.task.name == "segmentation":
+            return evaluate(run, prepared.manifest, prepared.store, self.observer), ()
+        fixed = self.features if self.recipe.strategy == "frozen" else None
+        found = evaluate_labels(run, prepared.manifest, prepared.store, self.observer, fixed)
+        return found.scores, found.notes
+
+
+def _blocks(assembled: Assembled) -> int:
+    encoder = encoder_of(assembled.model)
+    return 0 if encoder is None else len(encoder.blocks)
