@@ -139,9 +139,9 @@ class Recipe(BaseModel):
     batch_norm: Literal["frozen", "train", "adapt"] = Field(
         "train", description="BatchNorm statistics of the encoder; train: blocks that learn move theirs; frozen: none "
         "do; adapt: all are estimated on the training images, then none moves")  # fmt: skip
-    views: int = Field(0, ge=0, description="labels: views of each training image that the fixed part of the encoder "
-                       "sees, once, the first unchanged, the others augmented; 0: 1 where the encoder is fixed or "
-                       "augmentation is off, else a new one every epoch")  # fmt: skip
+    views: int | None = Field(None, ge=0, description="labels: views of each training image that the fixed blocks see, "
+                              "once, the first unchanged, the others augmented; 0: a new one every epoch (default: 1 "
+                              "where the encoder is fixed or augmentation is off, else 4)")  # fmt: skip
     solver: Literal["auto", "lbfgs", "adamw"] = Field(
         "auto", description="labels, encoder fixed: what trains the head on its features; lbfgs: logistic regression "
         "(linear heads), penalty chosen on val; adamw: the usual loop; auto: lbfgs where it can"

@@ -39,6 +39,8 @@ from medgraft.transfer.linear_probe import Attempt
 WORTH_PROBING = 4.0
 """Seconds of plain PyTorch from which on it pays to build faster engines and measure them."""
 SAMPLE = 8
+AUGMENTED_VIEWS = 4
+"""Views of each training image where blocks behind the fixed ones learn, and images are augmented."""
 
 
 def views_of(recipe: Recipe, assembled: Assembled, augmentation: Callable[..., Any] | None) -> int:
@@ -52,9 +54,9 @@ def views_of(recipe: Recipe, assembled: Assembled, augmentation: Callable[..., A
     stop = assembled.strategy.prefix(encoder, 0)
     if stop == 0:
         return 0
-    if recipe.views:
+    if recipe.views is not None:
         return recipe.views
-    return 1 if stop == len(encoder.blocks) or recipe.augment == Augment() else 0
+    return 1 if stop == len(encoder.blocks) or recipe.augment == Augment() else AUGMENTED_VIEWS
 
 
 def solves(recipe: Recipe) -> bool:
