@@ -39,7 +39,7 @@ def test_scores_of_each_fold_pooled_and_their_spread(folder, page):
     mean, deviation = statistics.fmean(areas), statistics.stdev(areas)
     assert f"AUC {mean:.3f} in the mean, with a standard deviation of {deviation:.3f}" in page.text
     row = page.text.split("perfect.")[1]
-    assert row.index(f"{pooled:.3f} (") < row.index(spread) < row.index(f"{areas[0]:.3f}")
+    assert row.index(f"{pooled:.3f}") < row.index(spread) < row.index(f"{areas[0]:.3f}")
 
 
 def test_the_verdict_is_of_all_images(page):
