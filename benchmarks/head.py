@@ -1,8 +1,9 @@
 """Feature extraction: a linear head on stored features against the loop that runs the encoder in every epoch.
 
-The plain loop decodes every image and passes it through the frozen encoder in each of the 50 epochs. It is measured
-over a few epochs (``--measured``), and the whole is that time for 50. Medgraft's 50 epochs are run whole, in a fresh
-cache: decoding, export and probe of the engines, extraction and training are all in its time.
+The plain loop decodes every image and passes it through the frozen encoder in each of the 50 epochs, and scores the
+validation images after each. It is measured over a few epochs (``--measured``), and the whole is that time for 50.
+Medgraft's 50 epochs are run whole, in a fresh cache, with the same scoring: decoding, export and choice of the engine,
+extraction (of the test images too) and training are all in its time. A step is of training alone, on both sides.
 """
 
 from __future__ import annotations
@@ -55,21 +56,22 @@ def _plain(manifest: Manifest, arguments: argparse.Namespace) -> Told:
     weights = find_weights(arguments.encoder)
     parts = {
         split: Files(part.table["image"], part.labels, arguments.size, False, weights.mean[0], weights.std[0])
-        for split, part in (("train", manifest.train), ("test", manifest.test))
+        for split, part in (("train", manifest.train), ("val", manifest.val), ("test", manifest.test))
     }
     model = build(arguments.encoder, dict(weights.state), lambda name: False)
-    return train(model, parts["train"], parts["test"], arguments.measured, BATCH, 1e-3, 0.0, 0)
+    return train(model, parts["train"], parts["val"], parts["test"], arguments.measured, BATCH, 1e-3, 0.0, 0)
 
 
 def _table(runs: dict[str, Run], told: Told, manifest: Manifest, epochs: int) -> str:
     plain_epoch = median(told.epochs)
-    plain_whole, plain_step = plain_epoch * epochs, plain_epoch / (told.steps / len(told.epochs))
+    plain_whole = epochs * (plain_epoch + median(told.validation))
+    plain_step = plain_epoch / (told.steps / len(told.epochs))
     rows = [["plain loop", f"{plain_whole:.0f} s", "1", f"{1000 * plain_step:.0f} ms", "1", _plain_auc(told, manifest)]]
     for solver, run in runs.items():
         time = run.environment["time"]
         whole = time["store"] + time["features"] + time["training"]
         parts = f"{time['store']:.1f} + {time['features']:.1f} + {time['training']:.1f}"
-        step = median(line["seconds"] for line in run.history) / max(1, len(manifest.train) // BATCH)
+        step = median(line["time"]["learning"] for line in run.history) / max(1, len(manifest.train) // BATCH)
         of_step = [f"{1000 * step:.2f} ms", f"{plain_step / step:.0f}"] if solver == "adamw" else ["–", "–"]
         auc = run.scores["test"]["auc"].brief()
         rows.append([f"Medgraft, {solver}", f"{whole:.1f} s ({parts})", f"{plain_whole / whole:.0f}", *of_step, auc])

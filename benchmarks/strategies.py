@@ -1,8 +1,8 @@
 """Feature extraction, partial and full fine-tuning: Medgraft against a plain timm loop and fastai.
 
-All start from the same weights, on the same split, at the same size and batch, on the CPU. A peer's time is that of its
-epochs, scoring apart. Medgraft's is everything from the files on, in a fresh cache: decoding, the choice of engine and
-precision, extraction, training and its own scoring of the validation images.
+All start from the same weights, on the same split, at the same size and batch, on the CPU. A time is that of the
+epochs; Medgraft's and the plain loop's with scoring of the validation images after each, fastai's without. Medgraft's
+is everything from the files on, in a fresh cache: decoding, the choice of engine and precision, and extraction too.
 """
 
 from __future__ import annotations
@@ -75,9 +75,9 @@ def _peers(strategy: str, manifest: Manifest, epochs: int, size: int) -> list[tu
     say(f"{strategy}: timm loop")
     files = [
         frozen_loop.Files(part.table["image"], part.labels, size, train, mean, std)
-        for part, train in ((manifest.train, True), (manifest.test, False))
+        for part, train in ((manifest.train, True), (manifest.val, False), (manifest.test, False))
     ]
-    plain = frozen_loop.train(model(), files[0], files[1], epochs, BATCH, *rates, 0)
+    plain = frozen_loop.train(model(), *files, epochs, BATCH, *rates, 0)
     say(f"{strategy}: fastai")
     table = manifest.table.assign(target=manifest.labels)
     fast = fastai_loop.train(model(), table, size, mean, std, epochs, BATCH, *rates, 0)

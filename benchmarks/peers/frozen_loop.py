@@ -22,16 +22,17 @@ from torchvision import transforms
 
 @dataclass
 class Told:
-    """What a training gave: seconds of each epoch (scoring apart), and probabilities of the positive class."""
+    """What a training gave: seconds of each epoch's training and validation, and probabilities of the test images."""
 
     epochs: list[float] = field(default_factory=list)
+    validation: list[float] = field(default_factory=list)
     steps: int = 0
     probabilities: np.ndarray = field(default_factory=lambda: np.zeros(0))
 
     @property
     def seconds(self) -> float:
-        """All epochs."""
-        return sum(self.epochs)
+        """All epochs, with validation where there was any."""
+        return sum(self.epochs) + sum(self.validation)
 
 
 class Files(Dataset[tuple[Tensor, int]]):
@@ -71,6 +72,7 @@ def build(encoder: str, state: dict[str, Tensor], learns: Callable[[str], bool])
 def train(
     model: nn.Module,
     training: Files,
+    validation: Files,
     test: Files,
     epochs: int,
     batch_size: int,
@@ -78,7 +80,7 @@ def train(
     encoder_lr: float,
     seed: int,
 ) -> Told:
-    """Train as plainly as it is usually written, then score the test files."""
+    """Train as plainly as it is usually written, scoring the validation files after each epoch, the test files last."""
     torch.manual_seed(seed)
     head = list(model.get_classifier().parameters())
     known = {id(parameter) for parameter in head}
@@ -95,8 +97,14 @@ def train(
             optimiser.step()
             told.steps += 1
         told.epochs.append(time.perf_counter() - start)
-    model.eval()
-    with torch.no_grad():
-        found = [model(images)[:, 0].sigmoid() for images, _ in DataLoader(test, batch_size)]
-    told.probabilities = torch.cat(found).numpy()
+        start = time.perf_counter()
+        _scores(model, validation, batch_size)
+        told.validation.append(time.perf_counter() - start)
+    told.probabilities = _scores(model, test, batch_size)
     return told
+
+
+@torch.no_grad()
+def _scores(model: nn.Module, files: Files, batch_size: int) -> np.ndarray:
+    model.eval()
+    return torch.cat([model(images)[:, 0].sigmoid() for images, _ in DataLoader(files, batch_size)]).numpy()

@@ -106,7 +106,7 @@ def _replaced(monkeypatch, name, kind):
     monkeypatch.setitem(prefix.EXPORTED, name, kind)
 
 
-def _broken(*_):
+def _broken(*_, **__):
     raise ValueError("no such operator")
 
 

@@ -24,21 +24,18 @@ from medgraft.transfer import (
     Engine,
     Features,
     Probe,
-    TorchEngine,
     Views,
     choose_engine,
     encoder_of,
+    engine_for,
     extract,
-    least_milliseconds,
     solve,
     too_large,
 )
 from medgraft.transfer.features import FloatArray
 from medgraft.transfer.linear_probe import Attempt
 
-WORTH_PROBING = 4.0
-"""Seconds of plain PyTorch from which on it pays to build faster engines and measure them."""
-SAMPLE = 8
+SAMPLE = 4
 AUGMENTED_VIEWS = 4
 """Views of each training image where blocks behind the fixed ones learn, and images are augmented."""
 
@@ -105,11 +102,7 @@ def extract_features(
 def _engine(encoder: Encoder, stop: int, sample: Tensor, images: int, recipe: Recipe) -> tuple[Engine, Probe]:
     """In float32, so that stored features are those of the model as it will be used."""
     if recipe.engine == "auto" and sample.device.type == "cpu":
-        plain = TorchEngine(encoder, stop)
-        encoder.eval()
-        milliseconds = least_milliseconds({"torch": lambda: plain(sample)}, rounds=1)
-        if milliseconds["torch"] / 1000 * images / len(sample) < WORTH_PROBING:
-            return plain, Probe(milliseconds=milliseconds)
+        return engine_for(encoder, stop, sample, images)
     return choose_engine(encoder, stop, sample, recipe.engine)
 
 

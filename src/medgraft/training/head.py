@@ -72,8 +72,10 @@ class HeadTrainer:
             start = time.perf_counter()
             torch.manual_seed((recipe.seed * 1_000_003 + epoch) * 1009)
             train = self._epoch(epoch, sampler, optimiser, average)
+            learnt = time.perf_counter()
             val = self._validate(kept)
-            self._record(epoch, optimiser, train, val, time.perf_counter() - start)
+            spent = {"learning": learnt - start, "validation": time.perf_counter() - learnt}
+            self._record(epoch, optimiser, train, val, spent)
             reached: Standing | None = standing(val, self.monitor.key)
             improved = reached is None or reached > best
             if improved:
@@ -114,7 +116,7 @@ class HeadTrainer:
         for group in optimiser.param_groups:
             group["lr"] = group["base_lr"] * factor
         if self.recipe.clip:
-            nn.utils.clip_grad_norm_(self.head.parameters(), self.recipe.clip)
+            _clip([p.grad for p in self.head.parameters() if p.grad is not None], self.recipe.clip)
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
 
@@ -128,22 +130,35 @@ class HeadTrainer:
         return {"loss": float(self.criterion(logits, self.targets[rows])), self.monitor.key: tally.value()}
 
     def _record(
-        self, epoch: int, optimiser: torch.optim.Optimizer, train: dict[str, float], val: dict[str, float], spent: float
+        self,
+        epoch: int,
+        optimiser: torch.optim.Optimizer,
+        train: dict[str, float],
+        val: dict[str, float],
+        spent: dict[str, float],
     ) -> None:
         self.history.append(
             {
                 "epoch": epoch + 1,
-                "seconds": round(spent, 4),
+                "seconds": round(sum(spent.values()), 4),
                 "stage": "head",
                 "monitor": self.monitor.key,
                 "engine": self.features.engine,
                 "lr": {group["part"]: group["lr"] for group in optimiser.param_groups},
                 "train": train,
                 "val": val,
-                "time": {"learning": round(spent, 4)},
+                "time": {part: round(seconds, 5) for part, seconds in spent.items()},
             }
         )
         self.observer.epoch(self.history[-1])
+
+
+def _clip(gradients: list[Tensor], most: float) -> None:
+    """As torch's ``clip_grad_norm_``, whose bookkeeping for many tensors takes a quarter of a step here."""
+    total = torch.stack([gradient.norm() for gradient in gradients]).norm()
+    if total > most:
+        for gradient in gradients:
+            gradient.mul_(most / (total + 1e-6))
 
 
 @contextlib.contextmanager

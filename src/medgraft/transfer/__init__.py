@@ -8,6 +8,7 @@ from medgraft.transfer.prefix import (
     Probe,
     checked_engine,
     choose_engine,
+    engine_for,
     named_engine,
     require_engine,
 )
@@ -33,6 +34,7 @@ __all__ = [
     "checked_engine",
     "choose_engine",
     "encoder_of",
+    "engine_for",
     "extract",
     "least_milliseconds",
     "named_engine",

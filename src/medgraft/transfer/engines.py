@@ -7,6 +7,7 @@ and take images of the height and width of the ``sample`` they were built with, 
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from functools import cache
 from typing import Any, Protocol
@@ -21,10 +22,17 @@ from medgraft.transfer.onnx_export import exported_prefix
 
 
 class Engine(Protocol):
-    """What runs a frozen prefix."""
+    """What runs a frozen prefix.
+
+    Attributes
+    ----------
+    streams : how many threads may call it at once, each on a core of its own; 1 for an engine that spreads a call over
+        all cores.
+    """
 
     name: str
     stop: int
+    streams: int
 
     def __call__(self, images: Tensor) -> list[Tensor]: ...
 
@@ -33,6 +41,7 @@ class TorchEngine:
     """The prefix in PyTorch, without gradients, in eval mode; autocast and layout are the caller's."""
 
     name = "torch"
+    streams = 1
 
     def __init__(self, encoder: Encoder, stop: int) -> None:
         self.encoder, self.stop = encoder, stop
@@ -47,12 +56,12 @@ class OnnxEngine:
 
     name = "onnxruntime"
 
-    def __init__(self, encoder: Encoder, stop: int, sample: Tensor, precision: str = "fp32") -> None:
+    def __init__(self, encoder: Encoder, stop: int, sample: Tensor, precision: str = "fp32", streams: int = 1) -> None:
         import onnxruntime
 
-        self.stop = stop
+        self.stop, self.streams = stop, streams
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = torch.get_num_threads()
+        options.intra_op_num_threads = max(1, torch.get_num_threads() // streams)
         options.log_severity_level = 3
         # Its threads would otherwise spin after each call and take the cores from the decoder's backward pass.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -69,19 +78,23 @@ class OpenVinoEngine:
 
     name = "openvino"
 
-    def __init__(self, encoder: Encoder, stop: int, sample: Tensor, precision: str = "fp32") -> None:
-        self.stop, self.bf16 = stop, precision == "bf16"
+    def __init__(self, encoder: Encoder, stop: int, sample: Tensor, precision: str = "fp32", streams: int = 1) -> None:
+        self.stop, self.bf16, self.streams = stop, precision == "bf16", streams
         core = _openvino()
         options = {
-            "PERFORMANCE_HINT": "LATENCY",
+            "PERFORMANCE_HINT": "LATENCY" if streams == 1 else "THROUGHPUT",
+            **({} if streams == 1 else {"NUM_STREAMS": str(streams)}),
             "INFERENCE_PRECISION_HINT": "bf16" if self.bf16 else "f32",
             "INFERENCE_NUM_THREADS": torch.get_num_threads(),
         }
         self.compiled = core.compile_model(core.read_model(exported_prefix(encoder, stop, sample)), "CPU", options)
+        self.requests = threading.local()
 
     def __call__(self, images: Tensor) -> list[Tensor]:
-        # Its own buffers are read in place where they are converted anyway; the next call writes over them.
-        found = self.compiled(_array(images), share_inputs=True, share_outputs=self.bf16)
+        # Its own buffers are read in place where they are converted anyway; the thread's next call writes over them.
+        if not hasattr(self.requests, "own"):
+            self.requests.own = self.compiled.create_infer_request()
+        found = self.requests.own.infer(_array(images), share_inputs=True, share_outputs=self.bf16)
         maps = _maps([found[index] for index in range(len(self.compiled.outputs))])
         return [each.to(torch.bfloat16) for each in maps] if self.bf16 else maps
 

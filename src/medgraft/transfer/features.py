@@ -12,6 +12,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -119,7 +120,7 @@ def extract(
     engine: Engine,
     train: Rows,
     views: Views,
-    batch_size: int = 32,
+    batch_size: int = 8,
     progress: Progress | None = None,
 ) -> Features:
     """Return the features of every image, from the cache where they were computed before.
@@ -172,20 +173,24 @@ class _Extraction:
 
     def write(self, path: Path, rows: Rows, view: int, counted: _Counted) -> None:
         """Run the engine on one view of ``rows`` and publish the array, whole or not at all."""
-        augmenter = self.views.augmenter if view else None
-        dataset = StoreDataset(self.store, augmenter, self.views.seed)
-        with staging(path.parent) as folder:
+        with staging(path.parent) as folder, ThreadPoolExecutor(self.engine.streams) as pool:
             file = folder / "features.bin"
             reserve(file, 4 * int(np.prod(self.shape)) * len(rows))
             array = np.memmap(file, np.float32, "r+", shape=(len(rows), *self.shape))
-            for start in range(0, len(rows), self.batch_size):
-                part = rows[start : start + self.batch_size]
-                batch = dataset.__getitems__([(view, int(row)) for row in part])
-                (output,) = self.engine(scale(batch.images).to(self.device))
-                array[start : start + len(part)] = output.float().cpu().numpy()
-                counted.add(len(part))
+            starts = range(0, len(rows), self.batch_size)
+            for count in pool.map(lambda start: self._part(array, rows, view, start), starts):
+                counted.add(count)
             array.flush()
             publish(folder, path)
+
+    def _part(self, array: FloatArray, rows: Rows, view: int, start: int) -> int:
+        part = rows[start : start + self.batch_size]
+        # One for each part: its random stream belongs to one thread.
+        dataset = StoreDataset(self.store, self.views.augmenter if view else None, self.views.seed)
+        batch = dataset.__getitems__([(view, int(row)) for row in part])
+        (output,) = self.engine(scale(batch.images).to(self.device))
+        array[start : start + len(part)] = output.float().cpu().numpy()
+        return len(part)
 
 
 def _load(path: Path, shape: tuple[int, ...]) -> FloatArray:
