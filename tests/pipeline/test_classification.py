@@ -284,3 +284,29 @@ def test_what_cannot_be_is_refused_before_work(blobs, tmp_path, options, message
 def test_a_classifier_is_refused_for_masks(ellipses, tmp_path):
     with pytest.raises(RecipeError, match="model: classifier cannot be trained, as the data has masks"):
         _fit(ellipses, tmp_path / "run", model="classifier")
+
+
+def test_a_resumed_run_keeps_the_engine_of_its_features(pairs, tmp_path):
+    options = {"encoder": "mobilenetv2_100", "engine": "auto"}
+    run, _ = _fit(pairs, tmp_path / "run", **options)
+    for name in ("scores.json", "predictions.csv", "model.safetensors"):
+        (run.folder / name).unlink()
+    known = run.environment
+    known["features"]["engine"] = "onnxruntime"
+    (run.folder / "environment.json").write_text(json.dumps(known))
+    again, _ = _fit(pairs, run.folder, resume=True, **options)
+    assert again.environment["features"]["engine"] == "onnxruntime"
+
+
+def test_a_solved_head_has_no_rate(frozen):
+    run, lines = frozen
+    assert any("3,843 head parameters are solved for" in line for line in lines)
+    assert run.model_info["summary"][-1]["lr"] == 0.0
+
+
+def test_lp_ft_measures_what_fine_tuning_runs_fastest_with(pairs, tmp_path):
+    run, _ = _fit(pairs, tmp_path / "run", encoder="mobilenetv2_100", strategy="lp_ft", epochs=1, size=32,
+                  precision="auto", memory_format="auto")  # fmt: skip
+    assert {name for name in run.environment["choices"]["milliseconds"] if name.startswith("step")} == {
+        f"step {precision} {layout}" for precision in ("fp32", "bf16") for layout in ("contiguous", "channels_last")
+    }

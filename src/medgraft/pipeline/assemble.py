@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
@@ -45,6 +45,10 @@ class Assembled:
         """The same model, whatever it has learnt, under another strategy."""
         return _under(strategy, self.model, self.spec, self.weights, recipe)
 
+    def with_solved_head(self) -> Assembled:
+        """The same, where the head is solved at once and so has no rate."""
+        return replace(self, summary=[*self.summary[:-1], replace(self.summary[-1], lr=0.0)])
+
     def describe(self) -> dict[str, Any]:
         """What the run records of its model."""
         return {
@@ -63,7 +67,8 @@ class Assembled:
         what = f"encoder {self.spec.encoder}" if self.spec.encoder else f"model {self.spec.model}, no encoder"
         encoder = [row for row in self.summary if row.part.startswith("encoder ")]
         rest = self.summary[-1]
-        learning = f"{millions(rest.trainable)} {rest.part} parameters learn at {rest.lr:g}"
+        how = f"learn at {rest.lr:g}" if rest.lr else "are solved for"
+        learning = f"{millions(rest.trainable)} {rest.part} parameters {how}"
         if encoder:
             inside, free = sum(r.parameters for r in encoder), sum(r.trainable for r in encoder)
             rates = [row.lr for row in encoder if row.lr > 0]

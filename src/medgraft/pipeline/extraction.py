@@ -24,11 +24,12 @@ from medgraft.transfer import (
     Engine,
     Features,
     Probe,
+    TorchEngine,
     Views,
-    choose_engine,
     encoder_of,
     engine_for,
     extract,
+    named_engine,
     solve,
     too_large,
 )
@@ -74,9 +75,12 @@ def solves(recipe: Recipe) -> bool:
 
 
 def extract_features(
-    prepared: Prepared, assembled: Assembled, recipe: Recipe, views: int, observer: Observer
+    prepared: Prepared, assembled: Assembled, recipe: Recipe, views: int, engine: str, observer: Observer
 ) -> tuple[Features | None, Probe]:
-    """Run the frozen prefix on every image, once, on the fastest engine; None where the disk has no room for it."""
+    """Run the frozen prefix on every image, once, on the engine of that name; ``auto`` takes one that is fast.
+
+    None where the disk has no room for the features.
+    """
     encoder = encoder_of(assembled.model)
     assert encoder is not None
     stop = assembled.strategy.prefix(encoder, 0)
@@ -86,11 +90,11 @@ def extract_features(
     train = prepared.rows["train"]
     images = len(prepared.store) + (views - 1) * len(train)
     sample = scale(next(iter(training_loader(prepared.store, train, None, SAMPLE, recipe.seed))).images)
-    engine, probe = _engine(encoder, stop, sample.to(next(encoder.parameters()).device), images, recipe)
+    runner, probe = _engine(encoder, stop, sample.to(next(encoder.parameters()).device), images, engine)
     features = extract(
         prepared.store,
         encoder,
-        engine,
+        runner,
         train,
         Views(views, Augmenter(recipe.augment), recipe.seed),
         progress=lambda done, total: observer.working("extracting features", done, total),
@@ -99,11 +103,14 @@ def extract_features(
     return features, probe
 
 
-def _engine(encoder: Encoder, stop: int, sample: Tensor, images: int, recipe: Recipe) -> tuple[Engine, Probe]:
+def _engine(encoder: Encoder, stop: int, sample: Tensor, images: int, name: str) -> tuple[Engine, Probe]:
     """In float32, so that stored features are those of the model as it will be used."""
-    if recipe.engine == "auto" and sample.device.type == "cpu":
+    if sample.device.type != "cpu":
+        return TorchEngine(encoder, stop), Probe()
+    if name == "auto":
         return engine_for(encoder, stop, sample, images)
-    return choose_engine(encoder, stop, sample, recipe.engine)
+    taken, parity = named_engine(name, encoder, stop, sample, streams=torch.get_num_threads())
+    return taken, Probe(parity=parity)
 
 
 def _sentence(features: Features, recipe: Recipe) -> str:

@@ -68,6 +68,8 @@ class OneRun:
         assembled = assemble(self.recipe, prepared.task.outputs, prepared.mean, prepared.std)
         if self.recipe.batch_norm == "adapt":
             self._timed("statistics", lambda: self._adapt(prepared, assembled))
+        if self.recipe.strategy == "frozen" and self._at_once(assembled):
+            assembled = assembled.with_solved_head()
         for sentence in [*assembled.sentences(), *assembled.strategy.remarks(assembled.model)]:
             self.observer.say(sentence)
         self.criterion = prepared.task.criterion(self.recipe, prepared.targets("train"))
@@ -140,15 +142,21 @@ class OneRun:
         loader = evaluation_loader(prepared.store, prepared.rows["train"], self.recipe.batch_size)
         adapt_statistics(assembled.model, (scale(batch.images) for batch in loader))
 
+    def _at_once(self, assembled: Assembled) -> bool:
+        """Whether the head is to be solved on stored features."""
+        return solves(self.recipe) and views_of(self.recipe, assembled, self.augmentation) > 0
+
     def _extract(self, run: Run, prepared: Prepared, assembled: Assembled) -> Probe:
         """Store the features of the fixed blocks where that is allowed; the processes but the first find them."""
         views = views_of(self.recipe, assembled, self.augmentation)
         if not views:
             return Probe()
         assembled.model.to(self.accelerator.device)
+        # Another engine would give other digits than those that the run was begun with.
+        engine = run.environment.get("features", {}).get("engine", self.recipe.engine)
         with self.accelerator.main_process_first():
             self.features, probe = self._timed(
-                "features", lambda: extract_features(prepared, assembled, self.recipe, views, self.observer)
+                "features", lambda: extract_features(prepared, assembled, self.recipe, views, engine, self.observer)
             )
         if self.main and self.features is not None:
             run.update_environment(features=self.features.record())
@@ -203,7 +211,7 @@ class OneRun:
             if known:
                 require_engine(known["engine"])
                 found[0] = Choices(**known)
-            elif self.features is not None and self.features.stop == _blocks(assembled):
+            elif self.features is not None and _head_alone(assembled):
                 found[0] = without_steps(self.features.engine, probe)
             else:
                 found[0] = self._timed("probe", lambda: self._probe(prepared, assembled))
@@ -286,6 +294,7 @@ class OneRun:
         return found.scores, found.notes
 
 
-def _blocks(assembled: Assembled) -> int:
+def _head_alone(assembled: Assembled) -> bool:
+    """Whether nothing of the encoder learns in the first stage."""
     encoder = encoder_of(assembled.model)
-    return 0 if encoder is None else len(encoder.blocks)
+    return encoder is not None and assembled.strategy.prefix(encoder, 0) == len(encoder.blocks)

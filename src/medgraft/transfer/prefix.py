@@ -97,11 +97,11 @@ def checked_engine(
 
 
 def named_engine(
-    name: str, encoder: Encoder, stop: int, sample: Tensor, precision: str = "fp32"
+    name: str, encoder: Encoder, stop: int, sample: Tensor, precision: str = "fp32", streams: int = 1
 ) -> tuple[Engine, dict[str, float]]:
     """As :func:`checked_engine`, for an engine that the user asked for: the error says what to choose instead."""
     try:
-        return checked_engine(name, encoder, stop, sample, precision)
+        return checked_engine(name, encoder, stop, sample, precision, streams)
     except EngineError as error:
         raise EngineError(f"engine: {error}; choose torch, or auto.") from error
 
