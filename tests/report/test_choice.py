@@ -87,3 +87,22 @@ def test_runs_without_the_score_are_left_out():
     nothing = run("nothing", math.nan)
     assert choose([nothing, FULL], "auc", 90, gaps()).name == ""
     assert choose([nothing, FROZEN, FULL], "auc", 90, gaps(frozen=CLEAR)).name == "full"
+
+
+def test_a_run_that_any_other_beats_is_not_taken_though_the_best_cannot_be_told_from_it():
+    partial, deeper = run("partial", 0.893, 1_000_000, 2.2), run("deeper", 0.895, 2_700_000, 5.5)
+    leads = {
+        ("deeper", "frozen"): (0.018, -0.002, 0.04),
+        ("deeper", "partial"): (0.001, -0.014, 0.018),
+        ("partial", "frozen"): (0.017, 0.003, 0.032),
+        ("frozen", "partial"): (-0.017, -0.032, -0.003),
+    }
+
+    def gap(first, other):
+        return dict(zip(("value", "low", "high"), leads[first, other], strict=True))
+
+    choice = choose([FROZEN, partial, deeper], "auc", 600, gap)
+    assert choice.name == "partial"
+    assert choice.sentences[1] == (
+        "frozen would be cheaper still, but the lead of partial over it is more than noise: +0.017 (+0.003 to +0.032)."
+    )

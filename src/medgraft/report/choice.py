@@ -43,11 +43,32 @@ def choose(runs: Sequence[Run], metric: str, n: int, gap: Callable[[str, str], G
     best = max(scored, key=lambda run: float(run["scores"][metric]["value"]))
     others = [run for run in scored if run is not best]
     field = _Field(metric, n, best, others, {run["name"]: gap(best["name"], run["name"]) for run in others})
-    chosen = min((run for run in field.close if _cheaper(run, best)), key=_cost, default=best)
+    beaten = _beaten(field.close, scored, gap)
+    cheap = [run for run in field.close if _cheaper(run, best) and run["name"] not in beaten]
+    chosen = min(cheap, key=_cost, default=best)
     first = field.take_best() if chosen is best else field.take_cheaper(chosen)
     rest = [field.leads(run) for run in others if run is not chosen and (field.close or len(others) > 1)]
     picked = [_PICKED] if len(others) > 1 else []
-    return Choice(chosen["name"], [first, *field.resolution(chosen), *rest, *picked])
+    passed_over = [
+        f"{run['name']} would be cheaper still, but the lead of {beaten[run['name']][0]} over it is more than noise: "
+        f"{signed_interval(beaten[run['name']][1])}."
+        for run in field.close
+        if run["name"] in beaten and _cheaper(run, chosen)
+    ]
+    return Choice(chosen["name"], [first, *passed_over, *field.resolution(chosen), *rest, *picked])
+
+
+def _beaten(
+    runs: Sequence[Run], scored: Sequence[Run], gap: Callable[[str, str], Gap | None]
+) -> dict[str, tuple[str, Gap]]:
+    """Those runs that another one leads by more than noise: that one's name, and its lead."""
+    found: dict[str, tuple[str, Gap]] = {}
+    for run in runs:
+        for other in scored:
+            lead = gap(other["name"], run["name"]) if other is not run else None
+            if lead is not None and _beyond_noise(lead) and float(lead["value"]) > 0:
+                found.setdefault(run["name"], (other["name"], lead))
+    return found
 
 
 _PICKED = "The highest of several scores is likely a little too high, for it was picked on these very images."
