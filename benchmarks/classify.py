@@ -31,7 +31,6 @@ XRAYS: dict[str, dict[str, Any]] = {
 CELLS: dict[str, dict[str, Any]] = {
     "frozen": {},
     "partial": {"strategy": "partial", "patience": 0},
-    "partial, 4 blocks": {"strategy": "partial", "blocks": 4, "patience": 0},
 }
 
 
