@@ -119,7 +119,8 @@ def test_killed_and_resumed_equals_unbroken(pairs, tmp_path, options):
 
     with pytest.raises(ConnectionAbortedError):
         fit(pairs, out=tmp_path / "broken", observer=Killed(), **(QUICK | options))
-    assert len(Run(tmp_path / "broken").history) == 2
+    # A head alone is trained within seconds: nothing is kept on the way, and it begins anew.
+    assert len(Run(tmp_path / "broken").history) == (0 if options["strategy"] == "frozen" else 2)
     broken, _ = _fit(pairs, tmp_path / "broken", resume=True, **options)
     for name in ("model.safetensors", "predictions.csv", "scores.json", "split.csv"):
         assert (whole.folder / name).read_bytes() == (broken.folder / name).read_bytes(), name
