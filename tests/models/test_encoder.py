@@ -208,6 +208,10 @@ def test_blocks_have_names_of_their_own_where_every_part_is_a_convolution():
     assert names[0] == "stem" and len(set(names)) == len(names)
 
 
+def test_a_first_block_that_begins_with_no_bare_convolution_keeps_its_name():
+    assert create_encoder("legacy_seresnet18").block_names == ("layer0", "layer1", "layer2", "layer3", "layer4")
+
+
 def test_building_leaves_the_model_in_training_mode_with_fresh_statistics():
     encoder = create_encoder("resnet18")
     norm = encoder.blocks[0].bn1
