@@ -1,6 +1,6 @@
 """Scores of strategies: chest X-rays by patient in five folds, blood cells on their own train and test.
 
-The options of each strategy were chosen on validation images (``--choose`` prints those scores and no others).
+``--choose`` prints the scores of validation images alone, so that options can be compared without the test images.
 """
 
 from __future__ import annotations

@@ -192,6 +192,8 @@ class Recipe(BaseModel):
                 f"strategy: {self.strategy!r} needs an encoder and model unet has none; "
                 "choose model encoder_unet, or strategy scratch"
             )
+        if self.folds and self.split_file is not None:
+            raise ValueError("split_file: a cross-validation makes its own splits; leave out split_file, or folds")
         if self.strategy == "scratch" and self.weights is not None:
             raise ValueError("weights: strategy scratch starts from random weights and takes none")
         return self

@@ -1,7 +1,6 @@
 """Classifiers from folder to report, on drawn shapes: what is learnt, stored, written, resumed and compared."""
 
 import json
-import shutil
 
 import numpy as np
 import pandas as pd
@@ -10,8 +9,8 @@ import torch
 
 from medgraft import Run, fit
 from medgraft.data import scale
-from medgraft.errors import RecipeError, RunError
-from medgraft.pipeline import compare_runs
+from medgraft.errors import RecipeError
+from medgraft.pipeline import one_run
 from medgraft.progress import Observer
 from medgraft.transfer import Strategy
 
@@ -199,71 +198,6 @@ def test_weights_and_draws_for_rare_classes(pairs, tmp_path):
     assert shares[0] < 0.35 and shares[1] == pytest.approx(0.5, abs=0.08) and shares[2] == shares[1]
 
 
-# -- cross-validation --------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def folded(pairs, tmp_path_factory):
-    return _fit(pairs, tmp_path_factory.mktemp("runs") / "folds", folds=3)
-
-
-def test_every_image_is_tested_once(folded, pairs):
-    run, lines = folded
-    rows = run.predictions
-    assert sorted(rows["id"]) == sorted(file.stem for file in pairs.rglob("*.png"))
-    assert set(rows["split"]) == {"test"} and sorted(set(rows["fold"])) == [1, 2, 3]
-    assert list(run.scores) == ["test", "fold 1", "fold 2", "fold 3"]
-    assert run.scores["test"]["auc"].n == 32
-    for k, part in enumerate(run.folds, start=1):
-        assert run.scores[f"fold {k}"] == part.scores["test"]
-        held = set(rows[rows["fold"] == k]["id"])
-        split = pd.read_csv(part.folder / "split.csv")
-        assert set(split[split["split"] == "test"]["id"]) == held
-    assert any("all 3 folds\ntest   AUC" in line for line in lines) and lines[-1] == str(run.folder / "report.html")
-    assert run.finished and (run.folder / "report.html").is_file()
-
-
-def test_folds_share_the_features(folded):
-    _, lines = folded
-    assert sum("found in the cache" in line for line in lines) >= 2
-
-
-def test_a_cross_validation_has_no_model_of_its_own(folded):
-    with pytest.raises(RunError, match=r"take one of them, such as .*fold-1"):
-        folded[0].predict(np.zeros((64, 64, 3), np.uint8))
-
-
-def test_a_broken_cross_validation_goes_on(folded, pairs, tmp_path):
-    run, _ = folded
-    folder = shutil.copytree(run.folder, tmp_path / "broken")
-    shutil.rmtree(folder / "fold-3")
-    for name in ("scores.json", "predictions.csv", "report.html"):
-        (folder / name).unlink()
-    again, lines = _fit(pairs, folder, folds=3, resume=True)
-    assert not any("fold-1/report" in line for line in lines)
-    assert (folder / "predictions.csv").read_bytes() == (run.folder / "predictions.csv").read_bytes()
-    assert (folder / "scores.json").read_bytes() == (run.folder / "scores.json").read_bytes()
-    assert again.finished
-
-
-def test_cross_validation_of_masks(ellipses, tmp_path):
-    run, _ = _fit(
-        ellipses, tmp_path / "run", folds=2, size=32, model="unet", strategy="scratch", widths=(4, 8), epochs=1
-    )
-    assert len(run.predictions) == 20 and list(run.scores) == ["test", "fold 1", "fold 2"]
-    assert run.scores["test"]["dice"].value == pytest.approx(run.predictions["dice"].mean())
-
-
-def test_classifiers_are_compared(folded, pairs, tmp_path):
-    run, _ = folded
-    other, _ = _fit(pairs, tmp_path / "other", folds=3, encoder="mobilenetv2_100")
-    comparison, plain, page = compare_runs([run.folder, other.folder], tmp_path / "page.html")
-    assert plain["task"] == "classification" and plain["n"] == 32 and page.is_file()
-    assert comparison.metrics[0] == "auc"
-    assert {row["metric"] for row in plain["delong"]} == {"auc"}
-    json.dumps(plain["differences"])
-
-
 # -- refused -----------------------------------------------------------------------------------------------------
 
 
@@ -272,6 +206,9 @@ def test_classifiers_are_compared(folded, pairs, tmp_path):
     ({"loss": "dice"}, "no loss 'dice' for labels"),
     ({"solver": "lbfgs", "head": "mlp"}, "solver: lbfgs cannot be used here, as the head is not linear"),
     ({"solver": "lbfgs", "strategy": "full"}, "as the strategy leaves no encoder fixed"),
+    ({"solver": "lbfgs", "views": 0}, "as no features are stored"),
+    ({"folds": 13}, "folds"),
+    ({"folds": 3, "split_file": "split.csv"}, "split_file: a cross-validation makes its own splits"),
     ({"encoder": "cbr_small"}, "no pretrained weights for cbr_small"),
     ({"strategy": "scratch", "batch_norm": "adapt"}, "scratch"),
 ], ids=lambda value: value[:20] if isinstance(value, str) else "")  # fmt: skip
@@ -311,3 +248,22 @@ def test_lp_ft_measures_what_fine_tuning_runs_fastest_with(pairs, tmp_path):
     assert {name for name in run.environment["choices"]["milliseconds"] if name.startswith("step")} == {
         f"step {precision} {layout}" for precision in ("fp32", "bf16") for layout in ("contiguous", "channels_last")
     }
+
+
+@pytest.mark.parametrize("options", [
+    {"strategy": "lp_ft", "head": "mlp", "probe_epochs": 1},
+    {"strategy": "gradual", "unfreeze_every": 1},
+], ids=["lp_ft", "gradual"])  # fmt: skip
+def test_where_a_head_is_first_alone_the_last_stage_is_measured(pairs, tmp_path, monkeypatch, options):
+    seen = []
+    measure = one_run.choose
+
+    def looked(model, stop, *rest):
+        seen.append((stop, any(p.requires_grad for p in model.encoder.parameters())))
+        return measure(model, stop, *rest)
+
+    monkeypatch.setattr(one_run, "choose", looked)
+    run, _ = _fit(pairs, tmp_path / "run", size=32, epochs=2, **options)
+    # For labels Lite0 has 9 blocks (stem, 7 stages, head): after the first epoch lp_ft frees all of them, gradual the last one.
+    assert seen == [({"lp_ft": 0, "gradual": 8}[options["strategy"]], True)]
+    assert run.history[0]["stage"] == "head"

@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +15,7 @@ import numpy.typing as npt
 
 from medgraft.data.manifest import Manifest
 from medgraft.data.masks import MaskClasses
-from medgraft.data.staging import publish, staging
+from medgraft.data.staging import publish, set_aside, staging
 from medgraft.data.store_build import Layout, build, mapped_masks
 from medgraft.errors import DataError
 
@@ -181,19 +179,11 @@ def _build(
             build(folder, _files(manifest), layout, classes, workers or os.cpu_count() or 1, progress)
             if _key(manifest, layout.size, layout.channels, mask_values) != path.name:
                 raise DataError(f"{manifest.root}: files changed while they were read; start again.")
-            _set_aside(path)
+            if path.exists() and not _is_whole(path):
+                set_aside(path)
             publish(folder, path)
     except OSError as error:
         raise DataError(
             f"{path.parent}: the decoded images cannot be written there ({error.strerror or error}); they "
             f"take {layout.total_bytes / 1e6:.1f} MB. Make room, or name another folder in MEDGRAFT_CACHE."
         ) from error
-
-
-def _set_aside(path: Path) -> None:
-    """Remove a damaged store in one step, so that nobody opens what is left of it."""
-    if not path.exists() or _is_whole(path):
-        return
-    away = path.with_name(f".building-{uuid.uuid4().hex}")
-    path.rename(away)
-    shutil.rmtree(away, ignore_errors=True)

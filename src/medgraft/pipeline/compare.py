@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -10,14 +11,9 @@ from typing import Any
 from medgraft.errors import RunError
 from medgraft.evaluation import Comparison, compare
 from medgraft.pipeline.assemble import millions
+from medgraft.pipeline.tasks import SHOWN
 from medgraft.report import compare_report
 from medgraft.run import Run
-
-SHOWN = {
-    "segmentation": (("dice", "Dice"), ("jaccard", "Jaccard")),
-    "classification": (("auc", "AUC"), ("balanced_accuracy", "balanced accuracy")),
-}
-"""The scores that the table as text has room for; the first is the one whose differences it shows."""
 
 
 def compare_runs(
@@ -127,7 +123,7 @@ def comparison_table(plain: dict[str, Any]) -> str:
         scores = "".join(f"{_interval(run['scores'][metric]):24}" for metric, _ in shown)
         lines.append(f"{run['name']:{width}}{scores}{run['minutes']:8.1f}{millions(run['learned']):>11}")
     metric, title = shown[0]
-    tests = {row["name"]: row["p"] for row in plain["delong"] if row["metric"] == metric}
+    tests = {row["name"]: row["p"] for row in plain["delong"] if row["metric"] == metric and not math.isnan(row["p"])}
     for row in plain["differences"]:
         if row["metric"] == metric:
             better = f"better on {row['better']} of {row['n']} images"

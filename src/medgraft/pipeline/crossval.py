@@ -9,17 +9,19 @@ from typing import Any
 import pandas as pd
 
 from medgraft.data import Manifest, PixelStore, assign_folds
+from medgraft.errors import RunError
 from medgraft.evaluation import label_scores, scores_table
 from medgraft.files import replacing, write_text
 from medgraft.pipeline.folders import refuse_existing
 from medgraft.pipeline.one_run import OneRun, Transform
 from medgraft.pipeline.prepare import open_store
-from medgraft.pipeline.tasks import TargetTask, headline, task_of
+from medgraft.pipeline.tasks import TargetTask, headline, label_counts, task_of
 from medgraft.progress import Observer
 from medgraft.recipe import Recipe
 from medgraft.report import run_report
 from medgraft.run import Run
 from medgraft.scores import Scores
+from medgraft.training import accelerator_for
 
 
 def cross_validate(
@@ -40,23 +42,36 @@ def cross_validate(
     Run
         ``folder``: predictions.csv holds the test rows of all folds, scores.json the pooled scores and each fold's.
     """
-    if not resume:
+    accelerator = accelerator_for(recipe.device)
+    main = bool(accelerator.is_main_process)
+    observer = observer if main else Observer()
+    if main and not resume:
         refuse_existing(folder)
-        Run.create(folder, recipe)
-    store = open_store(manifest, recipe, observer)
+    with accelerator.main_process_first():
+        store = open_store(manifest, recipe, observer)
     foreground = store.foreground if manifest.classes is None else None
     folds = assign_folds(manifest, recipe.folds, recipe.ratios, recipe.seed, foreground)
-    single = recipe.model_copy(update={"folds": 0, "split_file": None})
+    if main and not resume:
+        Run.create(folder, recipe)
+    single = recipe.model_copy(update={"folds": 0})
     for number, fold in enumerate(folds, start=1):
         place = folder / f"fold-{number}"
         observer.say(f"\n[fold {number}/{recipe.folds}]")
         begun = Run(place) if (place / "recipe.yaml").is_file() else None
         if begun is None or not begun.finished:
             OneRun(fold, single, begun, place, augmentation, observer).run_all()
-    return conclude(folder, manifest, store, observer)
+        elif begun.environment["data"]["store"] != store.path.name:
+            raise RunError(
+                f"{place}: the data has changed since this fold was trained, so the others cannot be added to it. "
+                "Train again with another --out."
+            )
+    if main:
+        conclude(folder, manifest, store, observer)
+    accelerator.wait_for_everyone()
+    return Run(folder)
 
 
-def conclude(folder: Path, manifest: Manifest, store: PixelStore, observer: Observer) -> Run:
+def conclude(folder: Path, manifest: Manifest, store: PixelStore, observer: Observer) -> None:
     """Pool what the folds' runs found into ``folder``."""
     run = Run(folder)
     folds = run.folds
@@ -66,7 +81,7 @@ def conclude(folder: Path, manifest: Manifest, store: PixelStore, observer: Obse
     task = task_of(manifest, store)
     scores, notes = _scores(run, task)
     parts = {f"fold {k}": fold.scores["test"] for k, fold in enumerate(folds, start=1)}
-    _record(run, folds, notes)
+    _record(run, folds, manifest, notes)
     history = [line | {"fold": k} for k, fold in enumerate(folds, start=1) for line in fold.history]
     write_text(folder / "history.jsonl", "".join(json.dumps(line) + "\n" for line in history))
     Scores(dict(scores) | parts).save(folder / "scores.json")
@@ -74,7 +89,6 @@ def conclude(folder: Path, manifest: Manifest, store: PixelStore, observer: Obse
     observer.close()
     observer.say(f"\nall {len(folds)} folds\n{headline(scores, task)}")
     observer.say(str(report))
-    return Run(folder)
 
 
 def _tested(predictions: pd.DataFrame, fold: int) -> pd.DataFrame:
@@ -92,18 +106,21 @@ def _scores(run: Run, task: TargetTask) -> tuple[Scores, tuple[str, ...]]:
     return found.scores, found.notes
 
 
-def _record(run: Run, folds: list[Run], notes: tuple[str, ...]) -> None:
+def _record(run: Run, folds: list[Run], manifest: Manifest, notes: tuple[str, ...]) -> None:
     """model.json and environment.json of the whole: the first fold's, with times added up and every image tested."""
     info = {key: value for key, value in folds[0].model_info.items() if key not in ("format", "medgraft", "task")}
     run.save_model_info(**info, folds=len(folds))
     parts = [fold.environment for fold in folds]
     times = [part.get("time", {}) for part in parts]
-    seconds = {key: round(sum(time.get(key, 0.0) for time in times), 3) for key in times[0]}
-    data: dict[str, Any] = dict(parts[0]["data"])
-    data["splits"] = {"test": int(data["images"])}
-    if "labels" in data:
-        splits = data["labels"].values()
-        data["labels"] = {"test": {name: sum(split[name] for split in splits) for name in next(iter(splits))}}
-    data["notes"] = [*data["notes"], *notes]
+    parts_of_time = dict.fromkeys(key for time in times for key in time)
+    seconds = {key: round(sum(time.get(key, 0.0) for time in times), 3) for key in parts_of_time}
+    # What is of one fold's training images alone is not of the whole.
+    data: dict[str, Any] = {key: value for key, value in parts[0]["data"].items() if key not in ("mean", "std")}
+    data["splits"] = {"test": len(manifest)}
+    if manifest.classes is not None:
+        data["labels"] = {"test": label_counts(manifest)}
+        data["groups"] = {"test": int(manifest.table["group"].nunique())} if manifest.has_groups else {}
+    shared = [note for note in data["notes"] if all(note in part["data"]["notes"] for part in parts)]
+    data["notes"] = [*shared, f"{len(folds)} folds: every image is tested by the one model that never saw it", *notes]
     peak = max(part["peak_rss_mb"] for part in parts)
     run.update_environment(**parts[0] | {"data": data, "time": seconds, "peak_rss_mb": peak})

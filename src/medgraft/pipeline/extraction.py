@@ -23,7 +23,6 @@ from medgraft.training import Monitor
 from medgraft.transfer import (
     Engine,
     Features,
-    Probe,
     TorchEngine,
     Views,
     encoder_of,
@@ -37,6 +36,7 @@ from medgraft.transfer.features import FloatArray
 from medgraft.transfer.linear_probe import Attempt
 
 SAMPLE = 4
+"""Images on which engines are compared and measured."""
 AUGMENTED_VIEWS = 4
 """Views of each training image where blocks behind the fixed ones learn, and images are augmented."""
 
@@ -66,6 +66,7 @@ def solves(recipe: Recipe) -> bool:
         "the strategy leaves no encoder fixed": recipe.strategy not in ("frozen", "lp_ft"),
         "the head is not linear": recipe.head != "linear",
         "it minimises cross-entropy (loss bce) only": recipe.loss != "bce",
+        "no features are stored (views 0)": recipe.views == 0,
         "the data has masks": recipe.task != "classification",
     }
     against = next((reason for reason, holds in reasons.items() if holds), None)
@@ -76,7 +77,7 @@ def solves(recipe: Recipe) -> bool:
 
 def extract_features(
     prepared: Prepared, assembled: Assembled, recipe: Recipe, views: int, engine: str, observer: Observer
-) -> tuple[Features | None, Probe]:
+) -> Features | None:
     """Run the frozen prefix on every image, once, on the engine of that name; ``auto`` takes one that is fast.
 
     None where the disk has no room for the features.
@@ -86,11 +87,11 @@ def extract_features(
     stop = assembled.strategy.prefix(encoder, 0)
     if too_large(prepared.store, encoder, stop, views):
         observer.say("features are not stored, as they would fill the disk: the fixed blocks run in every epoch")
-        return None, Probe()
+        return None
     train = prepared.rows["train"]
     images = len(prepared.store) + (views - 1) * len(train)
     sample = scale(next(iter(training_loader(prepared.store, train, None, SAMPLE, recipe.seed))).images)
-    runner, probe = _engine(encoder, stop, sample.to(next(encoder.parameters()).device), images, engine)
+    runner = _engine(encoder, stop, sample.to(next(encoder.parameters()).device), images, engine)
     features = extract(
         prepared.store,
         encoder,
@@ -100,17 +101,16 @@ def extract_features(
         progress=lambda done, total: observer.working("extracting features", done, total),
     )
     observer.say(_sentence(features, recipe))
-    return features, probe
+    return features
 
 
-def _engine(encoder: Encoder, stop: int, sample: Tensor, images: int, name: str) -> tuple[Engine, Probe]:
+def _engine(encoder: Encoder, stop: int, sample: Tensor, images: int, name: str) -> Engine:
     """In float32, so that stored features are those of the model as it will be used."""
     if sample.device.type != "cpu":
-        return TorchEngine(encoder, stop), Probe()
+        return TorchEngine(encoder, stop)
     if name == "auto":
-        return engine_for(encoder, stop, sample, images)
-    taken, parity = named_engine(name, encoder, stop, sample, streams=torch.get_num_threads())
-    return taken, Probe(parity=parity)
+        return engine_for(encoder, stop, sample, images)[0]
+    return named_engine(name, encoder, stop, sample, streams=torch.get_num_threads())[0]
 
 
 def _sentence(features: Features, recipe: Recipe) -> str:

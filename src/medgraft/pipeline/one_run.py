@@ -7,7 +7,7 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from accelerate.utils import broadcast_object_list
@@ -28,8 +28,8 @@ from medgraft.recipe import Recipe
 from medgraft.report import run_report
 from medgraft.run import Run
 from medgraft.scores import Scores
-from medgraft.training import Choices, HeadTrainer, Share, Trainer, accelerator_for, choose, without_steps
-from medgraft.transfer import Features, Probe, adapt_statistics, encoder_of, require_engine
+from medgraft.training import Choices, HeadTrainer, Share, Trainer, accelerator_for, choose
+from medgraft.transfer import Features, adapt_statistics, encoder_of, require_engine
 from medgraft.weightfile import save_weights
 
 Transform = Callable[..., Any]
@@ -74,7 +74,7 @@ class OneRun:
             self.observer.say(sentence)
         self.criterion = prepared.task.criterion(self.recipe, prepared.targets("train"))
         run = self._start(prepared, assembled)
-        probe = self._extract(run, prepared, assembled)
+        self._extract(run, prepared, assembled)
         if self.features is not None and solves(self.recipe):
             assembled = self._timed("head", lambda: self._solve(run, prepared, assembled))
         elif self.features is not None and self.recipe.strategy == "frozen":
@@ -82,7 +82,7 @@ class OneRun:
         if self.learnt and self.recipe.strategy == "frozen":
             self._keep_head(run, assembled)
         else:
-            choices = self._choose(run, prepared, assembled, probe)
+            choices = self._choose(run, prepared, assembled)
             self.observer.say(choices.sentence())
             self._train(run, prepared, assembled, choices)
         if self.main:
@@ -146,21 +146,20 @@ class OneRun:
         """Whether the head is to be solved on stored features."""
         return solves(self.recipe) and views_of(self.recipe, assembled, self.augmentation) > 0
 
-    def _extract(self, run: Run, prepared: Prepared, assembled: Assembled) -> Probe:
+    def _extract(self, run: Run, prepared: Prepared, assembled: Assembled) -> None:
         """Store the features of the fixed blocks where that is allowed; the processes but the first find them."""
         views = views_of(self.recipe, assembled, self.augmentation)
         if not views:
-            return Probe()
+            return
         assembled.model.to(self.accelerator.device)
         # Another engine would give other digits than those that the run was begun with.
         engine = run.environment.get("features", {}).get("engine", self.recipe.engine)
         with self.accelerator.main_process_first():
-            self.features, probe = self._timed(
+            self.features = self._timed(
                 "features", lambda: extract_features(prepared, assembled, self.recipe, views, engine, self.observer)
             )
         if self.main and self.features is not None:
             run.update_environment(features=self.features.record())
-        return cast(Probe, probe)
 
     def _solve(self, run: Run, prepared: Prepared, assembled: Assembled) -> Assembled:
         """Solve the head; where the encoder learns afterwards, it does so from there, at once."""
@@ -203,7 +202,7 @@ class OneRun:
 
     # -- training ------------------------------------------------------------------------------------------------
 
-    def _choose(self, run: Run, prepared: Prepared, assembled: Assembled, probe: Probe) -> Choices:
+    def _choose(self, run: Run, prepared: Prepared, assembled: Assembled) -> Choices:
         """Take the choices of the run that is resumed, or let the main process measure and tell the others."""
         found: list[Choices | None] = [None]
         if self.main:
@@ -211,8 +210,6 @@ class OneRun:
             if known:
                 require_engine(known["engine"])
                 found[0] = Choices(**known)
-            elif self.features is not None and _head_alone(assembled):
-                found[0] = without_steps(self.features.engine, probe)
             else:
                 found[0] = self._timed("probe", lambda: self._probe(prepared, assembled))
             assert found[0] is not None
@@ -230,8 +227,17 @@ class OneRun:
         device = self.accelerator.device
         model = assembled.model.to(device)
         encoder = encoder_of(model)
-        stop = assembled.strategy.prefix(encoder, 0) if encoder is not None else 0
-        return choose(model, stop, recipe, scale(batch.images).to(device), batch.targets.to(device), self.criterion)
+        if encoder is None:
+            return choose(model, 0, recipe, scale(batch.images).to(device), batch.targets.to(device), self.criterion)
+        strategy = assembled.strategy
+        # A head on stored features takes no time; what comes after it does, and decides.
+        head_alone = self.features is not None and strategy.prefix(encoder, 0) == len(encoder.blocks)
+        epoch = recipe.epochs - 1 if head_alone else 0
+        strategy.on_epoch(model, [], epoch)
+        stop = strategy.prefix(encoder, epoch)
+        choices = choose(model, stop, recipe, scale(batch.images).to(device), batch.targets.to(device), self.criterion)
+        strategy.on_epoch(model, [], 0)
+        return choices
 
     def _augmenter(self) -> Augmenter:
         return Augmenter(self.recipe.augment, self.augmentation)
@@ -292,9 +298,3 @@ class OneRun:
         fixed = self.features if self.recipe.strategy == "frozen" else None
         found = evaluate_labels(run, prepared.manifest, prepared.store, self.observer, fixed)
         return found.scores, found.notes
-
-
-def _head_alone(assembled: Assembled) -> bool:
-    """Whether nothing of the encoder learns in the first stage."""
-    encoder = encoder_of(assembled.model)
-    return encoder is not None and assembled.strategy.prefix(encoder, 0) == len(encoder.blocks)

@@ -18,7 +18,6 @@ from medgraft.data import (
     open_data,
 )
 from medgraft.data.modality import all_grey
-from medgraft.data.split import refuse_unseen_labels
 from medgraft.errors import DataError
 from medgraft.pipeline.tasks import TargetTask, label_counts, task_of
 from medgraft.progress import Observer
@@ -129,8 +128,6 @@ def prepare(manifest: Manifest, recipe: Recipe, observer: Observer, split_file: 
     if split_file is None:
         foreground = store.foreground if manifest.classes is None else None
         manifest = assign_splits(manifest, foreground, recipe.ratios, recipe.seed)
-    if manifest.classes is not None:
-        refuse_unseen_labels(manifest)
     rows = manifest.rows("train")
     if len(rows) < 2:
         raise DataError(f"{manifest.root}: {len(rows)} training images; a training needs at least two.")

@@ -22,17 +22,22 @@ Criterion = Callable[[Tensor, Tensor], Tensor]
 Labels = npt.NDArray[Any]
 
 
+SHOWN: dict[str, tuple[tuple[str, str], ...]] = {
+    "segmentation": (("dice", "Dice"), ("jaccard", "Jaccard")),
+    "classification": (("auc", "AUC"), ("balanced_accuracy", "balanced accuracy")),
+}
+"""By task, the scores that a line of text has room for, and what they are called; the first decides."""
+
+
 class TargetTask(ABC):
     """What is to be predicted of an image.
 
     Attributes
     ----------
     name : ``segmentation`` or ``classification``.
-    shown : the scores that a line of text has room for, by what they are called.
     """
 
     name: Task
-    shown: tuple[tuple[str, str], ...]
 
     @property
     @abstractmethod
@@ -71,7 +76,6 @@ class Masks(TargetTask):
 
     classes: MaskClasses
     name = "segmentation"
-    shown = (("dice", "Dice"), ("jaccard", "Jaccard"))
 
     @property
     def kind(self) -> losses.LabelKind:
@@ -103,7 +107,6 @@ class Labelled(TargetTask):
 
     classes: LabelClasses
     name = "classification"
-    shown = (("auc", "AUC"), ("balanced_accuracy", "balanced accuracy"))
 
     @property
     def kind(self) -> losses.LabelKind:
@@ -167,9 +170,9 @@ def expected_task(manifest: Manifest, recipe: Recipe) -> TargetTask:
 def headline(scores: Scores, task: TargetTask) -> str:
     """The scores of the test images (of the others, where there are none), as many as a line has room for."""
     split = "test" if "test" in scores else next(iter(scores))
-    metrics = scores[split]
-    figures = [f"{title} {metrics[metric].brief()}" for metric, title in task.shown]
-    return f"{split}   {' · '.join(figures)} · n = {metrics[task.shown[0][0]].n}"
+    metrics, shown = scores[split], SHOWN[task.name]
+    figures = [f"{title} {metrics[metric].brief()}" for metric, title in shown]
+    return f"{split}   {' · '.join(figures)} · n = {metrics[shown[0][0]].n}"
 
 
 def label_counts(manifest: Manifest) -> dict[str, int]:

@@ -6,7 +6,7 @@ from medgraft.training.feed import Share
 from medgraft.training.head import HeadTrainer
 from medgraft.training.loop import Trainer
 from medgraft.training.monitor import Monitor, batch_dice, monitor_of
-from medgraft.training.probe import Choices, choose, without_steps
+from medgraft.training.probe import Choices, choose
 from medgraft.training.schedule import warmup_cosine
 
 __all__ = [
@@ -22,5 +22,4 @@ __all__ = [
     "monitor_of",
     "require_device",
     "warmup_cosine",
-    "without_steps",
 ]

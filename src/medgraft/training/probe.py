@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from medgraft.recipe import Recipe
 from medgraft.training.trainee import LAYOUTS, Learner, autocast, run_prefix
-from medgraft.transfer import Engine, Probe, choose_engine, encoder_of, least_milliseconds
+from medgraft.transfer import Engine, choose_engine, encoder_of, least_milliseconds
 
 WORTH = 0.95
 """A choice other than plain float32 is taken where a step takes at most this share of plain float32's time."""
@@ -60,12 +60,6 @@ class Choices:
         ratio = f" (step {ms[plain] / ms[step]:.1f}x plain float32)" if step in ms and step != plain else ""
         prefix = "no frozen prefix" if self.engine == NONE else f"prefix on {self.engine}{gain}"
         return f"{prefix}, {self.precision}, {self.memory_format}{ratio}"
-
-
-def without_steps(engine: str, probe: Probe) -> Choices:
-    """The choices where a head alone learns, on stored features: nothing is left that precision could speed up."""
-    figures = {f"engine {name}": milliseconds for name, milliseconds in probe.milliseconds.items()}
-    return Choices(engine, "fp32", "contiguous", figures, probe.parity, probe.refused)
 
 
 def choose(
