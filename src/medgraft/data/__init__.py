@@ -3,7 +3,7 @@
 from medgraft.data.augment import Augmenter
 from medgraft.data.batches import Batch, evaluation_loader, scale, training_loader
 from medgraft.data.folds import assign_folds
-from medgraft.data.formats.raster import IMAGE_SUFFIXES, image_size, read_image, read_mask
+from medgraft.data.formats import IMAGE_SUFFIXES, image_size, read_image, read_mask
 from medgraft.data.labels import LabelClasses
 from medgraft.data.layouts import open_data
 from medgraft.data.manifest import SPLITS, Manifest

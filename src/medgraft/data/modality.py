@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from medgraft.data.formats.raster import read_image
+from medgraft.data.formats import read_image
 from medgraft.data.manifest import Manifest
 from medgraft.errors import DataError
 

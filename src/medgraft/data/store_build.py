@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from medgraft.data.formats.raster import image_size, read_image, read_mask
+from medgraft.data.formats import image_size, read_image, read_mask
 from medgraft.data.masks import MaskClasses
 from medgraft.data.resize import resize_image, resize_mask
 from medgraft.data.staging import reserve

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 from PIL import Image
 
-from medgraft.data.formats.raster import read_image, read_mask
+from medgraft.data.formats import read_image, read_mask
 from medgraft.data.masks import MaskClasses
 from medgraft.errors import DataError
 from medgraft.report.overlay import CLASS_COLOURS, PREDICTION, TRUTH, Colour, Layer, Pixels, overlay

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from medgraft.data.formats.raster import IMAGE_SUFFIXES, image_size
+from medgraft.data.formats import IMAGE_SUFFIXES, image_size
 from medgraft.data.layouts.columns import LABEL_NAMES, SPLIT_WORDS, Columns, find_column
 from medgraft.data.layouts.folders import join_metadata
 from medgraft.data.layouts.label_values import label_key, single_labels
