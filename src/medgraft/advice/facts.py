@@ -1,0 +1,93 @@
+"""What is known of a data set when a strategy is chosen for it: counts, and measurements with their intervals."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+Word = Literal["near", "moderate", "far"]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A figure with its 95% interval; ``n`` is what it was measured on."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+    def text(self, digits: int = 3, signed: bool = False) -> str:
+        """``0.877 (0.844 to 0.905)``."""
+        sign = "+" if signed else ""
+        value, low, high = (format(number, f"{sign}.{digits}f") for number in (self.value, self.low, self.high))
+        return f"{value} ({low} to {high})"
+
+
+@dataclass(frozen=True)
+class Curve:
+    """What more labels gave: the probe's score on half of the training images, on all, and the gain between."""
+
+    half: int
+    whole: int
+    gain: Measured
+
+    @property
+    def rises(self) -> bool:
+        """Whether the last doubling gained more than chance explains."""
+        return self.gain.low > 0
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What it is to run on: ``device`` as torch names it, cores, memory in GB (of the device where it has its own)."""
+
+    device: str
+    cores: int
+    memory: float
+
+
+@dataclass(frozen=True)
+class Facts:
+    """All that advice rests on.
+
+    Attributes
+    ----------
+    task : what is to be predicted.
+    images, patients : how many there are in all; ``patients`` is None where no group is known.
+    blocks : of the encoder, from input to output.
+    distance, word : from the images that the encoder was pretrained on, and how far that is; None where it cannot be
+        measured (an encoder without BatchNorm).
+    probe : score (AUC) of a linear head on the fixed features, by patient-wise cross-validation.
+    gain : how much of it random weights of the same encoder lack, paired.
+    curve : what the last doubling of the training images gave the probe.
+    rarest : share of the images that the rarest class has; None for masks.
+    side : median short side of the images, in pixels.
+    grey : whether all images are grey.
+    minutes : predicted minutes of training, by step of the table.
+    machine : what it was measured on.
+    """
+
+    task: Literal["segmentation", "classification"]
+    images: int
+    patients: int | None
+    blocks: int
+    distance: Measured | None
+    word: Word | None
+    probe: Measured | None
+    gain: Measured | None
+    curve: Curve | None
+    rarest: float | None
+    side: int
+    grey: bool
+    machine: Machine
+    minutes: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def count(self) -> int:
+        """Patients, or images where no patient is known."""
+        return self.images if self.patients is None else self.patients
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain types that JSON can hold."""
+        return asdict(self)

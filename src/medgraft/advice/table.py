@@ -1,0 +1,75 @@
+"""The decision table as data: ``table.yaml`` beside this file, read and checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any, Literal
+
+import yaml
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row: for so many patients (``high`` None: no end), similar or not (None: either), begin with ``step``."""
+
+    number: int
+    name: str
+    low: int
+    high: int | None
+    similar: bool | None
+    step: str
+    because: str
+
+    def fits(self, patients: int, similar: bool) -> bool:
+        """Whether data of that size and likeness falls into this row; the upper end belongs to the next one."""
+        inside = self.low <= patients and (self.high is None or patients < self.high)
+        return inside and self.similar in (None, similar)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a measurement changes: ``when`` it holds, go to ``step`` (with ``at_least``: unless already beyond)."""
+
+    when: Literal["masks", "solved", "no reuse"]
+    step: str
+    at_least: bool
+    because: str
+    above: float | None
+
+
+@dataclass(frozen=True)
+class Table:
+    """All rows and rules, the options of each step in order, rates by task, and which distances mean similar."""
+
+    source: str
+    similar: tuple[str, ...]
+    rows: tuple[Row, ...]
+    steps: dict[str, dict[str, Any]]
+    rates: dict[str, dict[str, float]]
+    rules: tuple[Rule, ...]
+
+    def row(self, patients: int, similar: bool) -> Row:
+        """The first row that fits."""
+        return next(row for row in self.rows if row.fits(patients, similar))
+
+    def beyond(self, step: str, other: str) -> bool:
+        """Whether ``step`` trusts the pretrained features no more than ``other`` does."""
+        order = list(self.steps)
+        return order.index(step) >= order.index(other)
+
+
+@cache
+def read_table() -> Table:
+    """Read the table that comes with the package."""
+    raw = yaml.safe_load((files("medgraft.advice") / "table.yaml").read_text(encoding="utf-8"))
+    rows = tuple(
+        Row(number, row["name"], *row["patients"], row["similar"], row["step"], row["because"])
+        for number, row in enumerate(raw["rows"], start=1)
+    )
+    rules = tuple(
+        Rule(rule["when"], rule["move"], rule.get("at_least", False), rule["because"], rule.get("above"))
+        for rule in raw["rules"]
+    )
+    return Table(" ".join(raw["source"].split()), tuple(raw["similar"]), rows, raw["steps"], raw["rates"], rules)

@@ -1,0 +1,132 @@
+"""The decision table: every size has a row, more patients never mean fewer learning blocks, and rules move as they say."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from medgraft.advice import Curve, Facts, Machine, Measured, read_table, recommend
+from medgraft.advice.decide import decide, within
+
+TABLE = read_table()
+XRAYS = Facts(
+    task="classification",
+    images=600,
+    patients=458,
+    blocks=9,
+    distance=Measured(0.28, 0.27, 0.29, 512),
+    word="far",
+    probe=Measured(0.877, 0.844, 0.905, 600),
+    gain=Measured(0.05, 0.02, 0.08, 600),
+    curve=Curve(210, 420, Measured(0.02, 0.005, 0.035, 600)),
+    rarest=0.5,
+    side=419,
+    grey=True,
+    machine=Machine("cpu", 2, 24.0),
+    minutes={"frozen": 0.2, "partial": 2.0, "deep": 4.0, "full": 8.0, "scratch": 10.0},
+)
+
+
+@pytest.mark.parametrize(("patients", "word", "step"), [
+    (50, "near", "frozen"),
+    (999, "near", "frozen"),
+    (999, "far", "partial"),
+    (999, "moderate", "partial"),
+    (1000, "near", "partial"),
+    (49_999, "near", "partial"),
+    (1000, "far", "deep"),
+    (50_000, "near", "full"),
+    (50_000, "far", "full"),
+    (499_999, "far", "full"),
+    (500_000, "far", "scratch"),
+    (500_000, "near", "full"),
+])  # fmt: skip
+def test_rows_are_those_of_the_published_table(patients, word, step):
+    assert recommend(replace(XRAYS, patients=patients, word=word)).step == step
+
+
+@given(st.integers(0, 2_000_000), st.booleans())
+def test_every_size_has_a_row(patients, similar):
+    assert TABLE.row(patients, similar).step in TABLE.steps
+
+
+@given(st.integers(0, 1_000_000), st.integers(0, 1_000_000), st.sampled_from(["near", "moderate", "far"]))
+def test_more_patients_never_go_back_along_the_steps(one, other, word):
+    few, many = (decide(replace(XRAYS, patients=n, word=word), TABLE).step for n in sorted((one, other)))
+    assert TABLE.beyond(many, few)
+
+
+def test_images_count_where_patients_are_unknown():
+    advice = recommend(replace(XRAYS, patients=None, images=1200))
+    assert advice.step == "deep"
+    assert "1,200 images (patients unknown" in advice.reasons[0].sentence
+
+
+def test_the_step_deep_frees_half_of_the_blocks_at_a_lower_rate():
+    options = recommend(replace(XRAYS, patients=5000)).options
+    assert (options["strategy"], options["blocks"], options["encoder_lr"]) == ("partial", 4, 3e-5)
+
+
+def test_masks_go_at_least_to_full():
+    assert recommend(replace(XRAYS, task="segmentation")).step == "full"
+    assert recommend(replace(XRAYS, task="segmentation", patients=600_000)).step == "scratch"
+
+
+def test_a_solved_task_stays_with_fixed_features():
+    solved = replace(XRAYS, probe=Measured(0.995, 0.985, 1.0, 600))
+    assert recommend(solved).step == "frozen"
+    assert recommend(replace(solved, probe=Measured(0.995, 0.979, 1.0, 600))).step == "partial"
+
+
+def test_no_gain_over_random_weights_goes_to_full():
+    nothing = replace(XRAYS, gain=Measured(0.01, -0.01, 0.03, 600))
+    advice = recommend(nothing)
+    assert advice.step == "full"
+    assert any("no gain that chance does not explain" in reason.sentence for reason in advice.reasons)
+
+
+def test_without_a_distance_images_are_taken_as_different_and_that_is_said():
+    advice = recommend(replace(XRAYS, distance=None, word=None))
+    assert advice.step == "partial"
+    assert any("not known" in reason.sentence and reason.source == "assumed" for reason in advice.reasons)
+
+
+@given(st.floats(0.01, 20), st.sampled_from(list(TABLE.steps)))
+def test_a_budget_is_kept_unless_nothing_fits_it(budget, step):
+    found = within(XRAYS.minutes, step, budget, TABLE)
+    assert TABLE.beyond(step, found)
+    assert XRAYS.minutes[found] <= budget or found == "frozen"
+
+
+def test_a_budget_that_bites_is_a_reason():
+    advice = recommend(replace(XRAYS, patients=60_000), budget=5)
+    assert advice.step == "deep" and advice.minutes == 4.0
+    assert any(
+        reason.sentence == "full would take about 8 min, and 5 min are allowed: deep" for reason in advice.reasons
+    )
+
+
+@pytest.mark.parametrize(("side", "task", "size"), [
+    (28, "classification", 64), (70, "classification", 96), (224, "classification", 224), (500, "classification", 224),
+    (225, "segmentation", 256), (128, "segmentation", 128),
+])  # fmt: skip
+def test_size_is_that_of_small_images(side, task, size):
+    assert recommend(replace(XRAYS, side=side, task=task)).options["size"] == size
+
+
+def test_what_would_change_the_advice():
+    assert recommend(XRAYS).changes == (
+        "deep above 1,000 patients",
+        "frozen if the images were near to what the encoder was pretrained on",
+        "full if pretrained features were no better than random ones",
+    )
+    assert recommend(replace(XRAYS, patients=2000)).changes[:2] == (
+        "full above 50,000 patients",
+        "partial below 1,000 patients",
+    )
+
+
+def test_rare_classes_are_weighted_up():
+    assert recommend(replace(XRAYS, rarest=0.09)).options["imbalance"] == "class_weights"
+    assert "imbalance" not in recommend(XRAYS).options
