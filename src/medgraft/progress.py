@@ -23,6 +23,9 @@ class Observer:
     def working(self, what: str, done: int, total: int) -> None:
         """``done`` of ``total`` pieces of ``what`` are finished."""
 
+    def received(self, what: str, done: int, total: int | None) -> None:
+        """``done`` of ``total`` bytes of a file have come; None where nobody says how many there are."""
+
     def step(self, epoch: int, epochs: int, step: int, steps: int, loss: float) -> None:
         """A training step is done; all counts from 1."""
 
@@ -64,6 +67,11 @@ class Terminal(Observer):
         """Move the bar of ``what``."""
         self._show(what, what, done, total, f"{done}/{total}")
 
+    def received(self, what: str, done: int, total: int | None) -> None:
+        """Move the bar of a file, in megabytes."""
+        of = "" if total is None else f" of {total / 1e6:.1f}"
+        self._show(what, what, done, total, f"{done / 1e6:.1f}{of} MB")
+
     def step(self, epoch: int, epochs: int, step: int, steps: int, loss: float) -> None:
         """Move the training's bar."""
         if epoch == step == 1:
@@ -88,7 +96,7 @@ class Terminal(Observer):
             self.bar.remove_task(self.task)
         self.task, self.what = None, ""
 
-    def _show(self, what: str, description: str, done: int, total: int, figures: str) -> None:
+    def _show(self, what: str, description: str, done: int, total: int | None, figures: str) -> None:
         if what != self.what:
             self.close()
             self.what = what

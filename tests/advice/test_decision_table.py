@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medgraft.advice import Curve, Facts, Machine, Measured, read_table, recommend
+from medgraft.advice import Curve, Facts, Machine, read_table, recommend
 from medgraft.advice.decide import decide, within
+from medgraft.scores import Interval
 
 TABLE = read_table()
 XRAYS = Facts(
@@ -15,11 +16,11 @@ XRAYS = Facts(
     images=600,
     patients=458,
     blocks=9,
-    distance=Measured(0.28, 0.27, 0.29, 512),
+    distance=Interval(0.28, 0.27, 0.29, 512),
     word="far",
-    probe=Measured(0.877, 0.844, 0.905, 600),
-    gain=Measured(0.05, 0.02, 0.08, 600),
-    curve=Curve(210, 420, Measured(0.02, 0.005, 0.035, 600)),
+    probe=Interval(0.877, 0.844, 0.905, 600),
+    gain=Interval(0.05, 0.02, 0.08, 600),
+    curve=Curve(210, 420, Interval(0.02, 0.005, 0.035, 600), "helps"),
     rarest=0.5,
     side=419,
     grey=True,
@@ -74,13 +75,13 @@ def test_masks_go_at_least_to_full():
 
 
 def test_a_solved_task_stays_with_fixed_features():
-    solved = replace(XRAYS, probe=Measured(0.995, 0.985, 1.0, 600))
+    solved = replace(XRAYS, probe=Interval(0.995, 0.985, 1.0, 600))
     assert recommend(solved).step == "frozen"
-    assert recommend(replace(solved, probe=Measured(0.995, 0.979, 1.0, 600))).step == "partial"
+    assert recommend(replace(solved, probe=Interval(0.995, 0.979, 1.0, 600))).step == "partial"
 
 
 def test_no_gain_over_random_weights_goes_to_full():
-    nothing = replace(XRAYS, gain=Measured(0.01, -0.01, 0.03, 600))
+    nothing = replace(XRAYS, gain=Interval(0.01, -0.01, 0.03, 600))
     advice = recommend(nothing)
     assert advice.step == "full"
     assert any("no gain that chance does not explain" in reason.sentence for reason in advice.reasons)

@@ -2,40 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
+
+from medgraft.scores import Interval
 
 Word = Literal["near", "moderate", "far"]
 
 
 @dataclass(frozen=True)
-class Measured:
-    """A figure with its 95% interval; ``n`` is what it was measured on."""
-
-    value: float
-    low: float
-    high: float
-    n: int
-
-    def text(self, digits: int = 3, signed: bool = False) -> str:
-        """``0.877 (0.844 to 0.905)``."""
-        sign = "+" if signed else ""
-        value, low, high = (format(number, f"{sign}.{digits}f") for number in (self.value, self.low, self.high))
-        return f"{value} ({low} to {high})"
-
-
-@dataclass(frozen=True)
 class Curve:
-    """What more labels gave: the probe's score on half of the training images, on all, and the gain between."""
+    """What more labels gave the probe.
+
+    Attributes
+    ----------
+    half, whole : images (of masks, cells) that it learnt from before and after the last doubling of the patients.
+    gain : in AUC, between the two.
+    verdict : whether more would help.
+    """
 
     half: int
     whole: int
-    gain: Measured
-
-    @property
-    def rises(self) -> bool:
-        """Whether the last doubling gained more than chance explains."""
-        return self.gain.low > 0
+    gain: Interval
+    verdict: Literal["helps", "flat", "unclear"]
 
 
 @dataclass(frozen=True)
@@ -72,10 +61,10 @@ class Facts:
     images: int
     patients: int | None
     blocks: int
-    distance: Measured | None
+    distance: Interval | None
     word: Word | None
-    probe: Measured | None
-    gain: Measured | None
+    probe: Interval | None
+    gain: Interval | None
     curve: Curve | None
     rarest: float | None
     side: int
@@ -87,6 +76,10 @@ class Facts:
     def count(self) -> int:
         """Patients, or images where no patient is known."""
         return self.images if self.patients is None else self.patients
+
+    def with_minutes(self, minutes: dict[str, float]) -> Facts:
+        """The same, with how long each step of the table would train for."""
+        return replace(self, minutes=minutes)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain types that JSON can hold."""

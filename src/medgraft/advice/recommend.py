@@ -9,10 +9,16 @@ from typing import Any
 from medgraft.advice.decide import Decision, decide, is_similar, within
 from medgraft.advice.facts import Facts
 from medgraft.advice.table import Table, read_table
+from medgraft.scores import Interval
 
 DEFAULT_SIDE = {"segmentation": 256, "classification": 224}
 """Working size in pixels, where the images are not smaller."""
 SMALLEST_SIDE = 64
+_VERDICTS = {
+    "helps": "more labels would help",
+    "flat": "more labels of this kind would add little",
+    "unclear": "whether more labels would help cannot be told",
+}
 RARE = 0.1
 """A class with a smaller share of the images than this is weighted up."""
 
@@ -51,6 +57,12 @@ class Advice:
         time = f" · about {_duration(self.minutes)}" if self.minutes is not None else ""
         return f"{describe(self.options, self.facts.blocks)}{time}"
 
+    def keeping(self, chosen: dict[str, Any]) -> Advice:
+        """The same, with options that somebody chose in place of those that were advised."""
+        other = {name: value for name, value in chosen.items() if self.options.get(name) != value}
+        said = tuple(Reason(f"{name} {value}, as asked for", "chosen") for name, value in other.items())
+        return replace(self, options=self.options | chosen, reasons=(*self.reasons, *said))
+
     def to_dict(self) -> dict[str, Any]:
         """Plain types that JSON can hold."""
         return {
@@ -76,7 +88,7 @@ def recommend(facts: Facts, budget: float | None = None, table: Table | None = N
     table = table or read_table()
     decision = decide(facts, table)
     step = within(facts.minutes, decision.step, budget, table)
-    options = _options(step, facts, table)
+    options = options_of(step, facts, table)
     reasons = [*_of_strategy(decision, facts, table), *_of_budget(decision.step, step, budget, facts)]
     return Advice(
         step=step,
@@ -100,7 +112,8 @@ def describe(options: dict[str, Any], blocks: int) -> str:
     return f"{strategy}, {rates}{norm}, {options['size']} px, augmentation {options['augment']}"
 
 
-def _options(step: str, facts: Facts, table: Table) -> dict[str, Any]:
+def options_of(step: str, facts: Facts, table: Table) -> dict[str, Any]:
+    """Options of a recipe that takes this step on data of these facts."""
     options = dict(table.steps[step])
     share = options.get("blocks")
     if isinstance(share, float):
@@ -132,7 +145,7 @@ def _of_strategy(decision: Decision, facts: Facts, table: Table) -> Iterator[Rea
     else:
         likeness = "similar" if is_similar(facts, table) else "different"
         yield Reason(
-            f"distance from the pretraining images {facts.distance.text()}: {facts.word}, so {likeness}", "measured"
+            f"distance from the pretraining images {facts.distance.brief()}: {facts.word}, so {likeness}", "measured"
         )
     for rule in decision.rules:
         yield Reason(f"{rule.because}: {rule.step}", f"rule {rule.when!r}")
@@ -140,14 +153,14 @@ def _of_strategy(decision: Decision, facts: Facts, table: Table) -> Iterator[Rea
 
 def _of_reuse(facts: Facts) -> Iterator[Reason]:
     if facts.probe is not None:
-        yield Reason(f"a linear head on the fixed features scores AUC {facts.probe.text()}", "measured")
+        yield Reason(f"a linear head on the fixed features scores AUC {facts.probe.brief()}", "measured")
     if facts.gain is not None:
         verdict = "reuse is real" if facts.gain.low > 0 else "no gain that chance does not explain"
-        yield Reason(f"that is {facts.gain.text(signed=True)} over random weights: {verdict}", "measured")
+        yield Reason(f"that is {_signed(facts.gain)} over random weights: {verdict}", "measured")
     if facts.curve is not None:
-        found = f"from {facts.curve.half} to {facts.curve.whole} training images it gained "
-        found += facts.curve.gain.text(signed=True)
-        yield Reason(found + (": more labels would help" if facts.curve.rises else ": flat within noise"), "measured")
+        of = "cells of masks" if facts.task == "segmentation" else "images"
+        found = f"from {facts.curve.half:,} to {facts.curve.whole:,} {of} it gained {_signed(facts.curve.gain)}"
+        yield Reason(f"{found}: {_VERDICTS[facts.curve.verdict]}", "measured")
 
 
 def _of_budget(wanted: str, step: str, budget: float | None, facts: Facts) -> Iterator[Reason]:
@@ -201,3 +214,7 @@ def _duration(minutes: float) -> str:
     if minutes < 1:
         return f"{max(1, round(60 * minutes))} s"
     return f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.1f} h"
+
+
+def _signed(interval: Interval) -> str:
+    return f"{interval.value:+.3f} ({interval.low:+.3f} to {interval.high:+.3f})"

@@ -22,6 +22,7 @@ COMMANDS = {
     "predict": "write masks, or labels, for new images",
     "report": "write a run's report again",
     "encoders": "list encoders, and weights pretrained on medical images",
+    "datasets": "list public data sets, and fetch them",
 }
 
 EXAMPLES = """to begin:
