@@ -87,3 +87,11 @@ def test_a_feature_that_never_varies_does_no_harm():
     x[:, 0], v[:, 0] = 7.0, 7.0
     best = solve(x, y, v, w, "binary", 2).best
     assert np.isfinite(best.weight).all() and np.isfinite(best.val_loss)
+
+
+def test_a_label_that_all_images_or_none_have_is_predicted_by_its_odds():
+    x, y, v, w = _data(n=60)
+    labels, val = (np.stack([each, np.ones_like(each), np.zeros_like(each)], 1) for each in (y, w))
+    best = solve(x, labels, v, val, "multilabel", 3).best
+    assert not best.weight[1:].any() and best.weight[0].any()
+    np.testing.assert_allclose(best.bias[1:], [np.log(60.5 / 0.5), np.log(0.5 / 60.5)], rtol=1e-6)

@@ -88,7 +88,8 @@ def solve(
     Returns
     -------
     LinearProbe
-        Each head has weight [1 or C, D] and bias [1 or C].
+        Each head has weight [1 or C, D] and bias [1 or C]. Of several labels, one that all training images have, or
+        none has, is predicted by its smoothed log-odds alone.
     """
     scaler = StandardScaler().fit(train.astype(np.float64))
     scaled = scaler.transform(train.astype(np.float64))
@@ -143,6 +144,8 @@ class _Solver:
     def _one(
         self, column: int, labels: Labels, penalty: float
     ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        if len(np.unique(labels)) == 1:
+            return self._constant(labels)
         model = self.models[column]
         table = self.weights if self.weights is None or self.kind != "multilabel" else self.weights[:, column]
         given = None if table is None else table[labels]
@@ -153,3 +156,9 @@ class _Solver:
             warnings.simplefilter("ignore", ConvergenceWarning)
             model.fit(self.features, labels, sample_weight=given)
         return model.coef_, model.intercept_
+
+    def _constant(self, labels: Labels) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Of several labels, one that every image has, or none: no slope, and log-odds with half an image added to
+        each side, as those of the images alone are infinite."""
+        odds = (labels.sum() + 0.5) / ((1 - labels).sum() + 0.5)
+        return np.zeros((1, self.features.shape[1])), np.array([np.log(odds)])
