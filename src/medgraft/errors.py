@@ -45,3 +45,8 @@ def listing(items: Iterable[object], first: int = 10) -> str:
     names = [str(item) for item in items]
     more = f" and {len(names) - first} more" if len(names) > first else ""
     return ", ".join(names[:first]) + more
+
+
+def counted(number: int, what: str) -> str:
+    """Return "1 image", or "2 images", for a word that takes an s."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

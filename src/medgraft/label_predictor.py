@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from medgraft.data import LabelClasses, scale
 from medgraft.data.resize import resize_image
 from medgraft.predictor import Array, as_pixels
+from medgraft.window import AUTO
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class LabelPredictor:
     size : images are resized to [size, size], as they were in training.
     channels : 1 (grey) or 3 (colour).
     threshold : probability from which the second of two classes, or one of several labels, is given.
+    window : how files of measured values (DICOM, volumes) become pixels, as it was in training.
     """
 
     model: nn.Module
@@ -51,13 +53,14 @@ class LabelPredictor:
     channels: int
     classes: LabelClasses
     threshold: float = 0.5
+    window: str = AUTO
 
     def predict(self, image: str | Path | Array) -> LabelPrediction:
         """Predict one image: a file, or an array [H, W] or [H, W, channels] of uint8 or uint16.
 
         Raises DataError for a file that cannot be read and for an array of another shape or dtype.
         """
-        resized = resize_image(as_pixels(image, self.channels), self.size)
+        resized = resize_image(as_pixels(image, self.channels, self.window), self.size)
         batch = torch.from_numpy(np.ascontiguousarray(resized.transpose(2, 0, 1))).unsqueeze(0)
         return self.decide(self.probabilities(batch)[0])
 

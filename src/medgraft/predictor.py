@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from medgraft.data import MaskClasses, read_image, scale
 from medgraft.data.resize import resize_image
 from medgraft.errors import DataError
+from medgraft.window import AUTO
 
 Array = npt.NDArray[Any]
 
@@ -45,6 +46,7 @@ class Predictor:
     size : images are resized to [size, size], as they were in training.
     channels : 1 (grey) or 3 (colour).
     threshold : probability from which a pixel is foreground, in the binary case.
+    window : how files of measured values (DICOM, volumes) become pixels, as it was in training.
     """
 
     model: nn.Module
@@ -52,13 +54,14 @@ class Predictor:
     channels: int
     classes: MaskClasses
     threshold: float = 0.5
+    window: str = AUTO
 
     def predict(self, image: str | Path | Array) -> Prediction:
         """Predict one image: a file, or an array [H, W] or [H, W, channels] of uint8 or uint16.
 
         Raises DataError for a file that cannot be read and for an array of another shape or dtype.
         """
-        pixels = as_pixels(image, self.channels)
+        pixels = as_pixels(image, self.channels, self.window)
         resized = resize_image(pixels, self.size)
         batch = torch.from_numpy(np.ascontiguousarray(resized.transpose(2, 0, 1))).unsqueeze(0)
         height, width = pixels.shape[:2]
@@ -88,10 +91,10 @@ class Predictor:
         return Prediction(full, decided, self.classes.decode(decided))
 
 
-def as_pixels(image: str | Path | Array, channels: int) -> Array:
+def as_pixels(image: str | Path | Array, channels: int, window: str = AUTO) -> Array:
     """Return a file's or an array's pixels [H, W, channels], uint8 or uint16; DataError for anything else."""
     if isinstance(image, str | Path):
-        pixels: Array = read_image(image, channels)
+        pixels: Array = read_image(image, channels, window=window)
         return pixels
     array = np.asarray(image)
     if array.ndim == 2:

@@ -15,8 +15,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from medgraft.errors import RecipeError, suggest
 from medgraft.files import write_text
 from medgraft.policy import POLICIES, Augment
+from medgraft.window import AUTO, checked_window
 
 StrategyName = Literal["frozen", "partial", "full", "gradual", "lp_ft", "bn_affine", "scratch"]
+StrategyOption = Literal["frozen", "partial", "full", "gradual", "lp_ft", "bn_affine", "scratch", "auto"]
 Task = Literal["segmentation", "classification"]
 
 
@@ -82,6 +84,11 @@ class Recipe(BaseModel):
     mask_values: Annotated[dict[str, str] | None, BeforeValidator(_mask_values)] = Field(
         None, description="what mask values mean, as 0=background,255=lesion; a range is 0-127=background "
         "(default: 0/1 and 0/255 masks are recognised)")  # fmt: skip
+    window: Annotated[str, BeforeValidator(checked_window)] = Field(
+        AUTO, description="files of measured values (DICOM, volumes): what becomes black and white; auto: the file's "
+        "own window, else percentile; percentile or 1-99; full; 40/400: centre/width; 2 or LUNG: one of the "
+        "file's own")  # fmt: skip
+    axis: Literal["axial", "coronal", "sagittal"] = Field("axial", description="how volumes are cut into slices")
     image_column: str | None = Field(None, description="CSV column with the image files")
     mask_column: str | None = Field(None, description="CSV column with the mask files")
     label_column: Annotated[tuple[str, ...] | None, BeforeValidator(_names)] = Field(
@@ -92,6 +99,8 @@ class Recipe(BaseModel):
         "(default: normal or negative first, else as sorted)")  # fmt: skip
     group_column: str | None = Field(None, alias="group", description="CSV column with the patient (group)")
     split_column: str | None = Field(None, description="CSV column with train, val or test")
+    exclude: Path | None = Field(None, description="a list of images to leave out, as medgraft inspect --fix-list "
+                                 "writes it")  # fmt: skip
     split_file: Path | None = Field(None, description="reuse the split.csv of an earlier run")
     ratios: Annotated[tuple[float, float, float], BeforeValidator(_shares)] = Field(
         (0.7, 0.15, 0.15), description="shares of train, val and test where the data has no split of its own"
@@ -122,10 +131,11 @@ class Recipe(BaseModel):
     adapt: Literal["sum", "mean"] = Field("sum", description="how the first convolution takes grey input")
 
     # -- strategy --------------------------------------------------------------------------------------------
-    strategy: StrategyName = Field("frozen", description="frozen: encoder fixed; partial: last blocks learn; full: "
+    strategy: StrategyOption = Field("frozen", description="frozen: encoder fixed; partial: last blocks learn; full: "
                                    "all learn, lower rates in the encoder; gradual: unfreeze block by block; "
                                    "lp_ft: the head first, then full; bn_affine: norms and head alone; "
-                                   "scratch: all from random weights")  # fmt: skip
+                                   "scratch: all from random weights; auto: what medgraft advise says of the "
+                                     "data")  # fmt: skip
     lr: float = Field(2e-3, gt=0, le=1, description="learning rate of the decoder or head (scratch: of everything)")
     encoder_lr: float | None = Field(None, gt=0, le=1, description="rate of the deepest learning encoder block "
                                      "(default: 0.3 of LR, with labels 0.0001 where LR is not given)")  # fmt: skip

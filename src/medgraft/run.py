@@ -19,6 +19,7 @@ from medgraft.recipe import Recipe
 from medgraft.scores import Scores, read_predictions
 from medgraft.version import __version__
 from medgraft.weightfile import load_weights
+from medgraft.window import AUTO
 
 FORMAT = 1
 """Version of the folder's layout; a reader refuses a newer one."""
@@ -161,6 +162,7 @@ class Run:
             "size": int(info["size"]),
             "channels": int(info["spec"]["in_channels"]),
             "threshold": float(info["threshold"]),
+            "window": str(info.get("window", AUTO)),
         }
 
     def predict(self, image: str | Path | Array) -> Prediction | LabelPrediction:

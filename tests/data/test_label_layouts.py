@@ -91,8 +91,8 @@ def test_the_same_file_name_in_two_classes(tmp_path: Path) -> None:
 def test_a_class_folder_without_a_readable_image_is_named(tmp_path: Path) -> None:
     put(tmp_path, ["a/1.png", "b/2.png"])
     (tmp_path / "c").mkdir()
-    (tmp_path / "c" / "scan.dcm").touch()
-    with pytest.raises(DataError, match=r"/c: the folders .* are read as classes.*no readable image.*holds \.dcm"):
+    (tmp_path / "c" / "scan.pdf").touch()
+    with pytest.raises(DataError, match=r"/c: the folders .* are read as classes.*no readable image.*holds \.pdf"):
         open_data(tmp_path)
     (tmp_path / "c" / "3.png").write_bytes(b"no picture")
     with pytest.raises(DataError, match=r"/c: .*no readable image: none of its 1 files can be opened"):

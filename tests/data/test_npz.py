@@ -104,10 +104,10 @@ def test_an_unpacking_that_was_broken_off_is_never_taken_for_a_whole_one(
 ) -> None:
     path, whole = saved(tmp_path / "a.npz", arrays()), npz._unpack
 
-    def killed(archive: zipfile.ZipFile, part: Any, folder: Path, where: Path) -> None:
+    def killed(archive: zipfile.ZipFile, part: Any, folder: Path, where: Path, one_done: Any) -> None:
         if part.split == "val":
             raise KeyboardInterrupt
-        whole(archive, part, folder, where)
+        whole(archive, part, folder, where, one_done)
 
     monkeypatch.setattr(npz, "_unpack", killed)
     with pytest.raises(KeyboardInterrupt):

@@ -193,7 +193,7 @@ def stack_of_two(path: Path) -> None:
         ("none.png", lambda path: path.write_bytes(b""), r"empty \(0 bytes\)"),
         ("text.png", lambda path: path.write_text("a,b\n1,2\n"), "not an image"),
         ("float.tif", floating_tiff, "floating-point"),
-        ("stack.tif", stack_of_two, "2 frames"),
+        ("stack.tif", stack_of_two, r"2 pages where one image is wanted; name one of them, as stack\.tif#1"),
         ("folder.png", lambda path: path.mkdir(), "cannot be opened"),
         ("gone.png", lambda path: None, "no such file"),
     ],

@@ -13,10 +13,12 @@ DESCRIPTION = """Train a model on images with masks or labels, evaluate it, writ
 
 DATA with masks is a folder with images/ and masks/ (a mask has its image's
 name, or that followed by _mask or _segmentation), the unpacked folders of an
-ISIC challenge, or a CSV that names image and mask files. DATA with labels is a
-folder with a folder of images for each class (below train/, val/ and test/, if
-you like), a CSV with the columns file and label, or an .npz as MedMNIST has
-them. No option is needed to begin with.
+ISIC challenge, nnU-Net or VOC, a COCO .json, a folder of DICOM images with
+segmentation objects, or a CSV that names image and mask files. DATA with labels
+is a folder with a folder of images for each class (below train/, val/ and
+test/, if you like), a CSV with the columns file and label, or an .npz as
+MedMNIST has them. Images are PNG, JPEG, TIFF, DICOM, NIfTI or NRRD files. No
+option is needed to begin with.
 """
 
 EXAMPLES = """examples:
@@ -85,9 +87,12 @@ def _show(data: Path, recipe_file: Path | None, options: dict[str, Any]) -> None
     from medgraft.pipeline.plan import rehearse, summary_table
     from medgraft.pipeline.prepare import complete
     from medgraft.pipeline.tasks import expected_task
+    from medgraft.progress import Terminal
 
     recipe = settle(recipe_file, options)
-    manifest = open_for(data, recipe)
+    observer = Terminal(sys.stderr)
+    manifest = open_for(data, recipe, observer)
+    observer.close()
     recipe = complete(recipe, manifest)
     if recipe.split_file is not None:
         manifest = apply_split_file(manifest, recipe.split_file)
@@ -101,4 +106,4 @@ def _show(data: Path, recipe_file: Path | None, options: dict[str, Any]) -> None
 
 
 def _comments(lines: list[str]) -> str:
-    return "".join(f"# {line}\n" for line in lines)
+    return "".join(f"# {line}\n" for text in lines for line in text.splitlines() or [""])

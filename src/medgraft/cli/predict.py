@@ -10,7 +10,7 @@ from pathlib import Path
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The run, the images, where the predictions go."""
     parser.add_argument("run", type=Path, metavar="RUN", help="the folder of a trained run")
-    parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help="image files, or folders of them")
+    parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help="images, volumes, or folders of them")
     parser.add_argument("--out", type=Path, default=Path("predictions"), metavar="DIR",
                         help="where NAME_mask.png and NAME_overlay.png go, or predictions.csv "
                         "of a classifier (default: predictions)")  # fmt: skip

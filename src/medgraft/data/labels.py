@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from medgraft.data.problems import refuse
 from medgraft.errors import DataError, listing, suggest
 
 Kind = Literal["binary", "multiclass", "multilabel"]
@@ -48,7 +49,10 @@ class LabelClasses:
     def __post_init__(self) -> None:
         if len(self.names) < 2:
             found = f"one class ({self.names[0]})" if self.names else "no class"
-            raise DataError(f"there is {found}, so there is nothing to tell apart; two or more are wanted.")
+            sentence = f"there is {found}, so there is nothing to tell apart; two or more are wanted."
+            if not self.names:
+                raise DataError(sentence)
+            refuse("one class", sentence, self.names)
         doubled = [name for name, times in Counter(self.names).items() if times > 1]
         if doubled:
             raise DataError(f"classes are named twice: {listing(doubled)}.")

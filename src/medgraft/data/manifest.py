@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -10,7 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from medgraft.data.exclusion import without_excluded
+from medgraft.data.formats import file_of
 from medgraft.data.labels import LabelClasses
+from medgraft.data.problems import ProblemKind, refuse
 from medgraft.errors import DataError, listing
 
 SPLITS: tuple[str, ...] = ("train", "val", "test")
@@ -22,19 +26,24 @@ class Manifest:
 
     Attributes
     ----------
-    table : columns ``id`` (unique), ``image`` (a path) and ``target`` (the path of the mask, or the label; several
-        labels are joined by ``|``, and none is an empty text), optional ``group`` (patient), optional ``split``
+    table : columns ``id`` (unique), ``image`` (a path, or ``path#part`` for one picture of a file that holds several)
+        and ``target`` (the same of the mask, or the label; several labels are joined by ``|``, and none is an empty
+        text), optional ``group`` (patient), optional ``split``
         (train, val or test), and the user's own columns.
     root : the folder or file the data came from.
     name : a short name for titles and folders.
     notes : what was recognised or decided on the way here, one sentence each.
     classes : what the labels mean; None where targets are masks.
+    mask_values : what the masks' values mean (see :meth:`~medgraft.data.masks.MaskClasses.from_option`), where the
+        data itself says so; a recipe that maps them goes before it.
+    withheld : whether names of files tell who a patient is, so that nothing that is kept may repeat them.
 
     Raises
     ------
     DataError
         When an id is doubled, a row has no mask or label, a file is missing, a label is none of the classes, a
-        split is none of the three, or a group is in two splits.
+        split is none of the three, or a group is in two splits. Where problems are collected (see ``problems``), such
+        rows are left out instead, and groups and splits stay as they are.
     """
 
     table: pd.DataFrame
@@ -42,6 +51,8 @@ class Manifest:
     name: str
     notes: tuple[str, ...] = ()
     classes: LabelClasses | None = None
+    mask_values: Mapping[str, str] | None = None
+    withheld: bool = False
 
     def __post_init__(self) -> None:
         table = self.table.reset_index(drop=True).copy()
@@ -49,12 +60,14 @@ class Manifest:
         if absent:
             raise DataError(f"{self.root}: the table has no column {', '.join(absent)}.")
         for column in table.columns.intersection(["id", "image", "target", "group", "split"]):
-            _refuse_missing(table, str(column), self.root, self.classes)
+            table = _without_missing(table, str(column), self.root, self.classes)
             table[column] = table[column].astype(str)
         _check_ids(table, self.root)
-        _check_files(table, "image", "images", self.root)
+        masks = [] if self.classes else ["target"]
+        table = without_excluded(table, ["image", "id", *masks])
+        table = _with_files(table, "image", "missing images", self.root)
         if self.classes is None:
-            _check_files(table, "target", "masks", self.root)
+            table = _with_files(table, "target", "missing masks", self.root)
         else:
             _check_labels(table, self.classes, self.root)
         _check_splits(table, self.root)
@@ -139,6 +152,19 @@ class Manifest:
             raise DataError(f"no split is given for images of {self.root}: {listing(missing)}.")
         return replace(self, table=self.table.assign(split=splits.reindex(ids).to_numpy()))
 
+    def recorded(self, row: int) -> dict[str, str]:
+        """What a run may keep of a row: id, image, target, group, split; the id for files whose names tell too much."""
+        entry = self.table.iloc[row]
+        kept = {name: str(entry[name]) for name in ("id", "image", "target", "group", "split") if name in entry}
+        if self.withheld:
+            kept |= dict.fromkeys(("image",) if self.classes else ("image", "target"), kept["id"])
+        return kept
+
+    @property
+    def withheld_places(self) -> pd.DataFrame | None:
+        """The files of the images by id, where a run may not keep them; None where it does."""
+        return self.table[["id", "image", "target"]] if self.withheld else None
+
     def with_notes(self, *notes: str) -> Manifest:
         """Return the manifest with ``notes`` added."""
         return replace(self, notes=(*self.notes, *notes))
@@ -153,16 +179,25 @@ def groups_in_two_splits(groups: pd.Series, splits: pd.Series) -> list[str]:
     return sorted(str(group) for group in counts.index[counts > 1])
 
 
-def _refuse_missing(table: pd.DataFrame, column: str, root: Path, classes: LabelClasses | None) -> None:
+def _without_missing(table: pd.DataFrame, column: str, root: Path, classes: LabelClasses | None) -> pd.DataFrame:
+    """The table; a row that lacks a value of ``column`` is refused, and so left out, or has an empty text there."""
     empty = table[column].isna()
     if column != "target" or classes is None or not classes.multilabel:
         empty |= table[column].astype(str).str.strip() == ""
     if not empty.any():
-        return
+        return table
     what = {"target": "label" if classes else "mask", "image": "image file"}.get(column, column)
-    name = "image" if column == "id" else "id"
-    where = listing(table.loc[empty, name])
-    raise DataError(f"{root}: {int(empty.sum())} images have no {what}: {where}.")
+    where = table.loc[empty, "image" if column == "id" else "id"]
+    sentence = f"{root}: {int(empty.sum())} images have no {what}: {listing(where)}."
+    if column in ("id", "group"):
+        raise DataError(sentence)
+    kinds: dict[str, ProblemKind] = {
+        "image": "no image file",
+        "split": "unknown splits",
+        "target": "no label" if classes else "no mask",
+    }
+    refuse(kinds[column], sentence, where)
+    return table if column == "split" else table[~empty].reset_index(drop=True)
 
 
 def _check_ids(table: pd.DataFrame, root: Path) -> None:
@@ -171,10 +206,20 @@ def _check_ids(table: pd.DataFrame, root: Path) -> None:
         raise DataError(f"{root}: images are listed more than once: {listing(doubled)}.")
 
 
-def _check_files(table: pd.DataFrame, column: str, what: str, root: Path) -> None:
-    missing = [path for path in table[column] if not Path(path).is_file()]
-    if missing:
-        raise DataError(f"{root}: {len(missing)} {what} do not exist: {listing(missing)}.")
+def _with_files(table: pd.DataFrame, column: str, kind: ProblemKind, root: Path) -> pd.DataFrame:
+    """The table; rows whose file is not there are refused, and so left out."""
+    files = [file_of(text) for text in table[column]]
+    exists = {file: file.is_file() for file in set(files)}
+    there = np.array([exists[file] for file in files], bool)
+    if there.all():
+        return table
+    missing = table[column][~there]
+    what = "images" if column == "image" else "masks"
+    sentence = f"{root}: {len(missing)} {what} do not exist: {listing(missing)}."
+    if not there.any():  # nothing is left to look at
+        raise DataError(sentence)
+    refuse(kind, sentence, missing if column == "image" else table["image"][~there])
+    return table[there].reset_index(drop=True)
 
 
 def _check_labels(table: pd.DataFrame, classes: LabelClasses, root: Path) -> None:
@@ -189,11 +234,14 @@ def _check_splits(table: pd.DataFrame, root: Path) -> None:
         return
     strange = sorted(set(table["split"]) - set(SPLITS))
     if strange:
-        raise DataError(f"{root}: a split is {', '.join(SPLITS)}, not {listing(strange)}.")
+        places = table["image"][table["split"].isin(strange)]
+        refuse("unknown splits", f"{root}: a split is {', '.join(SPLITS)}, not {listing(strange)}.", places)
     if "group" in table:
         torn = groups_in_two_splits(table["group"], table["split"])
         if torn:
-            raise DataError(
+            refuse(
+                "torn groups",
                 f"{root}: {len(torn)} groups (patients) have images in more than one split: {listing(torn)}. "
-                "Put all images of a group into one split, or leave the split out to have one made."
+                "Put all images of a group into one split, or leave the split out to have one made.",
+                torn,
             )

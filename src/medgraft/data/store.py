@@ -13,11 +13,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from medgraft.data.formats import file_of, sources_of
 from medgraft.data.manifest import Manifest
 from medgraft.data.masks import MaskClasses
 from medgraft.data.staging import publish, set_aside, staging
 from medgraft.data.store_build import Layout, build, mapped_masks
 from medgraft.errors import DataError
+from medgraft.window import AUTO
 
 _FORMAT = 1
 Progress = Callable[[int, int], None]
@@ -69,6 +71,7 @@ class PixelStore:
         size: int,
         channels: int = 3,
         mask_values: Mapping[str, str] | None = None,
+        window: str = AUTO,
         cache: str | Path | None = None,
         workers: int | None = None,
         progress: Progress | None = None,
@@ -84,7 +87,10 @@ class PixelStore:
         channels
             1 (grey) or 3 (colour).
         mask_values
-            What the masks' values mean (:meth:`MaskClasses.from_option`); None recognises 0/1 and 0/255.
+            What the masks' values mean (:meth:`MaskClasses.from_option`); None takes what the manifest says, or
+            else recognises 0/1 and 0/255.
+        window
+            Which values become black and white in files of measured ones (the option ``window``).
         cache
             Folder for stores; default ``$MEDGRAFT_CACHE`` or ``~/.cache/medgraft``.
         workers
@@ -98,10 +104,11 @@ class PixelStore:
             For files that cannot be read, masks of another size than their image, values nobody mapped,
             masks that are all empty, and a cache that cannot be written or has no space left.
         """
+        mask_values = mask_values or manifest.mask_values
         root = cache_folder(cache)
-        path = root / _key(manifest, size, channels, mask_values)
+        path = root / _key(manifest, size, channels, mask_values, window)
         if not _is_whole(path):
-            layout = Layout(len(manifest), size, channels, masked=manifest.classes is None)
+            layout = Layout(len(manifest), size, channels, masked=manifest.classes is None, window=window)
             _build(path, manifest, layout, mask_values, workers, progress)
         return cls.load(path, manifest.labels if manifest.classes is not None else None)
 
@@ -132,26 +139,36 @@ def cache_folder(cache: str | Path | None = None) -> Path:
     return (Path(named) if named else Path("~/.cache/medgraft")).expanduser().absolute() / "stores"
 
 
-def _key(manifest: Manifest, size: int, channels: int, mask_values: Mapping[str, str] | None) -> str:
+def _key(manifest: Manifest, size: int, channels: int, mask_values: Mapping[str, str] | None, window: str) -> str:
     """Digest of everything that decides the store's contents, without reading a pixel."""
     mapping = list(mask_values.items()) if mask_values else None
-    digest = hashlib.sha256(json.dumps([_FORMAT, size, channels, mapping]).encode())
-    for pair in _files(manifest):
-        for file in filter(None, pair):
-            try:
-                status = file.stat()
-            except OSError as error:
-                raise DataError(f"{file}: cannot be read any more ({error.strerror}).") from None
-            digest.update(json.dumps([str(file), status.st_size, status.st_mtime_ns]).encode())
+    chosen = [] if window == AUTO else [window]
+    digest = hashlib.sha256(json.dumps([_FORMAT, size, channels, mapping, *chosen]).encode())
+    states: dict[Path, list[list[int]]] = {}
+    for pair in _pictures(manifest):
+        for address in filter(None, pair):
+            file = file_of(address)
+            if file not in states:
+                states[file] = [_state(source) for source in sources_of(file)]
+            digest.update(json.dumps([address, *(number for state in states[file] for number in state)]).encode())
     return digest.hexdigest()[:32]
 
 
-def _files(manifest: Manifest) -> list[tuple[Path, Path | None]]:
-    """The files of each row: image and mask, or image alone where targets are labels."""
-    images = map(Path, manifest.table["image"])
+def _state(file: Path) -> list[int]:
+    """What changes with the file: its bytes and its date."""
+    try:
+        status = file.stat()
+    except OSError as error:
+        raise DataError(f"{file}: cannot be read any more ({error.strerror}).") from None
+    return [status.st_size, status.st_mtime_ns]
+
+
+def _pictures(manifest: Manifest) -> list[tuple[str, str | None]]:
+    """The addresses of each row: image and mask, or image alone where targets are labels."""
+    images = manifest.table["image"].tolist()
     if manifest.classes is not None:
         return [(image, None) for image in images]
-    return list(zip(images, map(Path, manifest.table["target"]), strict=True))
+    return list(zip(images, manifest.table["target"].tolist(), strict=True))
 
 
 def _is_whole(path: Path) -> bool:
@@ -176,8 +193,8 @@ def _build(
     classes = MaskClasses.from_option(mask_values) if mask_values else None
     try:
         with staging(path.parent) as folder:
-            build(folder, _files(manifest), layout, classes, workers or os.cpu_count() or 1, progress)
-            if _key(manifest, layout.size, layout.channels, mask_values) != path.name:
+            build(folder, _pictures(manifest), layout, classes, workers or os.cpu_count() or 1, progress)
+            if _key(manifest, layout.size, layout.channels, mask_values, layout.window) != path.name:
                 raise DataError(f"{manifest.root}: files changed while they were read; start again.")
             if path.exists() and not _is_whole(path):
                 set_aside(path)

@@ -7,19 +7,21 @@ import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from medgraft.data.formats import image_size, read_image, read_mask
+from medgraft.data.formats import at_once, file_of, image_size, read_image, read_mask
 from medgraft.data.masks import MaskClasses
 from medgraft.data.resize import resize_image, resize_mask
 from medgraft.data.staging import reserve
 from medgraft.errors import DataError
+from medgraft.window import AUTO
 
-Files = Sequence[tuple[Path, Path | None]]
+Files = Sequence[tuple[str, str | None]]
 Progress = Callable[[int, int], None]
 
 _EIGHT_TO_SIXTEEN = 257  # takes 255 to 65535
@@ -27,13 +29,17 @@ _EIGHT_TO_SIXTEEN = 257  # takes 255 to 65535
 
 @dataclass(frozen=True)
 class Layout:
-    """Shape and type of a store's arrays; one without masks (images with labels) has none of any size."""
+    """Shape and type of a store's arrays; one without masks (images with labels) has none of any size.
+
+    ``window`` is what measured values were, or are to be, turned into pixels by.
+    """
 
     count: int
     size: int
     channels: int
     dtype: str = "uint8"
     masked: bool = True
+    window: str = AUTO
 
     @property
     def images(self) -> tuple[int, int, int, int]:
@@ -74,7 +80,7 @@ class _Arrays:
     sizes: npt.NDArray[np.int32]
     foreground: npt.NDArray[np.float64]
     classes: MaskClasses | None
-    values: dict[int, Path] = field(default_factory=dict)
+    values: dict[int, str] = field(default_factory=dict)
     errors: dict[int, str] = field(default_factory=dict)
 
 
@@ -86,7 +92,7 @@ def build(
     workers: int,
     progress: Progress | None,
 ) -> None:
-    """Write the store of ``files`` (pairs of image and mask, or None for the mask) into ``folder``.
+    """Write the store of ``files`` (addresses of image and mask, or None for the mask) into ``folder``.
 
     ``classes`` None recognises binary masks once all have been read. Raises DataError with all unreadable
     files at once, and OSError where ``folder`` cannot be written.
@@ -135,10 +141,27 @@ def _decode_all(
             arrays.errors[row] = str(error)
 
     with ThreadPoolExecutor(workers) as pool:
-        for done, _ in enumerate(pool.map(one, range(len(files))), start=1):
+        for done, _ in enumerate(pool.map(one, _by_turns(files, workers)), start=1):
             if progress is not None:
                 progress(done, len(files))
     return arrays
+
+
+def _by_turns(files: Files, workers: int) -> Sequence[int]:
+    """The order of decoding: files of several pictures are taken some at a time and by turns.
+
+    So each worker unpacks another volume, where in the order of the rows one would do so while the others wait for it;
+    and no more of them are open than memory allows.
+    """
+    runs: dict[Path, list[int]] = {}
+    for row, (image, _) in enumerate(files):
+        runs.setdefault(file_of(image), []).append(row)
+    if len(runs) == len(files):
+        return range(len(files))
+    together = at_once({file_of(address) for pair in files for address in pair if address}, workers)
+    ordered = list(runs.values())
+    chunks = (ordered[start : start + together] for start in range(0, len(ordered), together))
+    return [row for chunk in chunks for turn in zip_longest(*chunk) for row in turn if row is not None]
 
 
 def mapped_masks(folder: Path, layout: Layout, mode: Literal["r", "r+"]) -> npt.NDArray[np.uint8]:
@@ -148,8 +171,8 @@ def mapped_masks(folder: Path, layout: Layout, mode: Literal["r", "r+"]) -> npt.
     return np.memmap(folder / "masks.bin", np.uint8, mode, shape=layout.masks)
 
 
-def _decode(arrays: _Arrays, row: int, image_file: Path, mask_file: Path | None, layout: Layout) -> None:
-    image = read_image(image_file, layout.channels, at_least=layout.size)
+def _decode(arrays: _Arrays, row: int, image_file: str, mask_file: str | None, layout: Layout) -> None:
+    image = read_image(image_file, layout.channels, at_least=layout.size, window=layout.window)
     height, width = image_size(image_file)
     arrays.images[row] = _at_depth(resize_image(image, layout.size), arrays.images.dtype)
     arrays.sizes[row] = height, width
@@ -157,9 +180,7 @@ def _decode(arrays: _Arrays, row: int, image_file: Path, mask_file: Path | None,
         _decode_mask(arrays, row, image_file, mask_file, (height, width), layout.size)
 
 
-def _decode_mask(
-    arrays: _Arrays, row: int, image_file: Path, mask_file: Path, shape: tuple[int, int], size: int
-) -> None:
+def _decode_mask(arrays: _Arrays, row: int, image_file: str, mask_file: str, shape: tuple[int, int], size: int) -> None:
     mask = read_mask(mask_file)
     height, width = shape
     if mask.shape != (height, width):
@@ -186,7 +207,7 @@ def _at_depth(image: npt.NDArray[Any], dtype: np.dtype[Any]) -> npt.NDArray[Any]
     return np.asarray(image.astype(dtype) * dtype.type(_EIGHT_TO_SIXTEEN))
 
 
-def _note_values(arrays: _Arrays, mask: npt.NDArray[Any], file: Path) -> None:
+def _note_values(arrays: _Arrays, mask: npt.NDArray[Any], file: str) -> None:
     present = np.flatnonzero(np.bincount(mask.ravel())) if mask.dtype == np.uint8 else np.unique(mask)
     for value in present.tolist():
         arrays.values.setdefault(value, file)
@@ -212,8 +233,10 @@ def _finish(folder: Path, arrays: _Arrays, layout: Layout, classes: MaskClasses 
 
 
 def _summary(errors: list[str], count: int) -> str:
-    if len(errors) == 1:
-        return errors[0]
-    listed = "".join(f"\n  {error}" for error in errors[:10])
-    more = f"\n  and {len(errors) - 10} more" if len(errors) > 10 else ""
+    """All that went wrong; what is said of a file of several pictures is said once."""
+    different = list(dict.fromkeys(errors))
+    if len(different) == 1:
+        return different[0]
+    listed = "".join(f"\n  {error}" for error in different[:10])
+    more = f"\n  and {len(different) - 10} more" if len(different) > 10 else ""
     return f"{len(errors)} of {count} images or masks cannot be used:{listed}{more}"

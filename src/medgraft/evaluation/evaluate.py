@@ -54,9 +54,8 @@ def _score(run: Run, manifest: Manifest, store: PixelStore, probability: Array, 
     truth = store.classes.encode(read_mask(entry["target"]), entry["target"])
     if entry["split"] == "test":
         save_mask(run.folder / "predictions" / f"{entry['id']}.png", prediction.mask)
-    kept = {name: entry[name] for name in ("id", "image", "target", "group", "split") if name in entry}
     figures = segmentation_row(prediction.classes, truth, store.classes.names)
-    return kept | figures | {"foreground": float((truth > 0).mean())}
+    return manifest.recorded(position) | figures | {"foreground": float((truth > 0).mean())}
 
 
 def save_mask(path: Path, mask: Array) -> None:

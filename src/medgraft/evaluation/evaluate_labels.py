@@ -84,7 +84,6 @@ def _agree(predictor: LabelPredictor, store: PixelStore, positions: np.ndarray, 
 def _row(predictor: LabelPredictor, manifest: Manifest, position: int, probabilities: Array) -> dict[str, Any]:
     entry = manifest.table.iloc[position]
     prediction = predictor.decide(probabilities)
-    kept = {name: entry[name] for name in ("id", "image", "target", "group", "split") if name in entry}
     shares = {f"p_{name}": float(p) for name, p in zip(prediction.names, probabilities, strict=True)}
     told = sorted(prediction.label.split("|")) == sorted(str(entry["target"]).split("|"))
-    return kept | {"predicted": prediction.label} | shares | {"correct": float(told)}
+    return manifest.recorded(position) | {"predicted": prediction.label} | shares | {"correct": float(told)}

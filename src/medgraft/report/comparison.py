@@ -26,6 +26,7 @@ from medgraft.report.pictures import (
     side_by_side,
 )
 from medgraft.report.rendering import write_bytes, write_page
+from medgraft.report.tables import window_of
 from medgraft.report.wording import bounds, signed_interval
 
 
@@ -141,7 +142,7 @@ def _cases(
     """Pictures of the largest gain, the median and the largest loss of the last run against the first."""
     sources = [(run.path, classes_of(run)) for run in runs]
     for heading, key, row in _chosen(table, len(runs) - 1):
-        case = load_case(row, sources)
+        case = load_case(row, sources, window=window_of(runs[0]))
         scores = [float(row[number]) for number in range(len(runs))]
         label = f"{heading} of {names[-1]} against {names[0]}" if len(runs) > 2 else heading
         title = f"{label}: Dice {scores[-1] - scores[0]:+.3f}, image {row['id']}".replace("-0.", "−0.")

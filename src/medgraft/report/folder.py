@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +58,16 @@ class RunFolder:
     def split(self) -> str | None:
         """The split to speak of: test where it was scored, else val, else train; None without any score."""
         return next((split for split in PREFERRED_SPLITS if self.scores.get(split)), None)
+
+    def with_files(self, places: pd.DataFrame) -> RunFolder:
+        """The same with the files of images (and masks) by the rows of ``places``, which has ``id`` and ``image``.
+
+        That is for runs that keep no paths, as these would tell who a patient is.
+        """
+        columns = ["image", *(["target"] if self.task == "segmentation" else [])]
+        files = places.set_index("id").loc[self.predictions["id"], columns].to_numpy()
+        found = self.predictions.assign(**dict(zip(columns, files.T, strict=True)))
+        return replace(self, predictions=found)
 
     def rows(self, split: str | None) -> pd.DataFrame:
         """The rows of ``predictions.csv`` that belong to ``split``."""

@@ -16,7 +16,7 @@ from medgraft.report.label_table import LabelTable, group_word, label_table
 from medgraft.report.label_tables import class_balance, class_rows, confusion, overall_scores
 from medgraft.report.label_wording import cautions, headline_metric, label_verdict, opening
 from medgraft.report.rendering import write_bytes, write_page
-from medgraft.report.tables import augmentation, data_table, environment_table, model_table, time_table
+from medgraft.report.tables import augmentation, data_table, environment_table, model_table, time_table, window_of
 from medgraft.report.wording import metric_name
 from medgraft.scores import Interval
 
@@ -45,7 +45,7 @@ def label_report(run: RunFolder) -> Path:
         kind=table.classes.kind,
         panels=panels,
         learning=learning,
-        cases=list(confident_pictures(table, figures, run.synthetic)),
+        cases=list(confident_pictures(table, figures, run.synthetic, window_of(run))),
         confusion=confusion(table),
         classes=_classes(run, table),
         balance=class_balance(run, table.classes.names),

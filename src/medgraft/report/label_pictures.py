@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from medgraft.data.formats import AUTO, Address
 from medgraft.errors import DataError
 from medgraft.report.label_table import LabelTable
 from medgraft.report.pictures import Picture, displayed, encoded, inlined, labelled
@@ -30,7 +31,9 @@ def most_confident(table: LabelTable, right: bool, count: int = SHOWN) -> Intege
     return np.array(sorted(rows, key=lambda row: (-sure[row], table.ids[row]))[:count], dtype=np.int64)
 
 
-def confident_pictures(table: LabelTable, figures: Path, synthetic: bool) -> Iterator[tuple[str, str, list[Picture]]]:
+def confident_pictures(
+    table: LabelTable, figures: Path, synthetic: bool, window: str = AUTO
+) -> Iterator[tuple[str, str, list[Picture]]]:
     """Heading, a sentence, and pictures of the surest wrong and the surest right images; none of what is none.
 
     Every picture is written to ``figures`` too.
@@ -40,21 +43,21 @@ def confident_pictures(table: LabelTable, figures: Path, synthetic: bool) -> Ite
         all_rows = int((table.outcomes.correct == right).sum())
         name = "right" if right else "wrong"
         pictures = [
-            thumbnail(table, int(row), _caption(table, int(row)), figures / f"{name}-{place}.png", synthetic)
+            thumbnail(table, int(row), _caption(table, int(row)), figures / f"{name}-{place}.png", synthetic, window)
             for place, row in enumerate(rows, start=1)
         ]
         if pictures:
             yield heading, f"The surest {len(rows)} of {all_rows} that it got {name}.", pictures
 
 
-def thumbnail(table: LabelTable, row: int, caption: str, file: Path, synthetic: bool) -> Picture:
+def thumbnail(table: LabelTable, row: int, caption: str, file: Path, synthetic: bool, window: str = AUTO) -> Picture:
     """One image with its caption, small, on the page and in ``file``; or the words that say why it is not there."""
-    image = Path(table.images[row])
-    if not image.is_file():
+    image = Address.parse(table.images[row])
+    if not image.file.is_file():
         file.unlink(missing_ok=True)
         return Picture(caption, "", problem=f"The image {image.name} is not there any more.")
     try:
-        pixels = labelled(displayed(image, THUMBNAIL), synthetic)
+        pixels = labelled(displayed(str(image), THUMBNAIL, window), synthetic)
     except (DataError, OSError) as error:
         file.unlink(missing_ok=True)
         return Picture(caption, "", problem=f"{image.name} cannot be shown: {error}")

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from medgraft.data.masks import MaskClasses
 from medgraft.errors import RunError
 from medgraft.report.drawing import Chart
@@ -30,11 +32,12 @@ from medgraft.report.tables import (
     environment_table,
     model_table,
     time_table,
+    window_of,
 )
 from medgraft.report.wording import split_name, verdict
 
 
-def run_report(run_folder: str | Path) -> Path:
+def run_report(run_folder: str | Path, places: pd.DataFrame | None = None) -> Path:
     """Write ``report.html`` and ``figures/*.png`` into a run's folder.
 
     The page is one file that needs nothing from outside: charts and pictures lie in it. Images that are no
@@ -43,6 +46,7 @@ def run_report(run_folder: str | Path) -> Path:
     Parameters
     ----------
     run_folder : the folder that a training wrote.
+    places : where the images lie, where the run does not keep it (see :meth:`RunFolder.with_files`).
 
     Returns
     -------
@@ -55,6 +59,8 @@ def run_report(run_folder: str | Path) -> Path:
         does not know.
     """
     run = read_run_folder(run_folder)
+    if places is not None:
+        run = run.with_files(places)
     if run.task == "classification":
         return label_report(run)
     if run.task != "segmentation":
@@ -142,7 +148,7 @@ def _cases(run: RunFolder, figures: Path) -> Iterator[tuple[str, list[Picture]]]
 
 def _picture(run: RunFolder, row: Mapping[Any, Any], file: Path) -> Picture:
     caption = f"Dice {row['dice']:.3f} · {row['id']}"
-    case = load_case(row, [(run.path, classes_of(run))])
+    case = load_case(row, [(run.path, classes_of(run))], window=window_of(run))
     if isinstance(case, str):
         file.unlink(missing_ok=True)
         return Picture(caption, "", problem=case)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 from PIL import Image
 
-from medgraft.data.formats import read_image, read_mask
+from medgraft.data.formats import AUTO, Address, is_windowed, read_image, read_mask
 from medgraft.data.masks import MaskClasses
 from medgraft.errors import DataError
 from medgraft.report.overlay import CLASS_COLOURS, PREDICTION, TRUTH, Colour, Layer, Pixels, overlay
@@ -72,22 +72,26 @@ def choose_cases(table: pd.DataFrame, metric: str = "dice", count: int = CASES) 
     return {"worst": worst, "median": between.iloc[start : start + size], "best": best}
 
 
-def load_case(row: Mapping[str, Any], runs: Sequence[tuple[Path, MaskClasses]], side: int = DISPLAY) -> Case | str:
+def load_case(
+    row: Mapping[str, Any], runs: Sequence[tuple[Path, MaskClasses]], side: int = DISPLAY, window: str = AUTO
+) -> Case | str:
     """Read an image, its reference and each run's prediction at display size, or say what is missing.
 
     Parameters
     ----------
     row : a row of ``predictions.csv`` with ``id``, ``image`` and ``target``.
     runs : the folder of each run with the mask classes of its model.
+    window : how measured values become grey levels, as the first run was trained with.
     """
-    image, target = Path(str(row["image"])), Path(str(row["target"]))
+    image, target = Address.parse(str(row["image"])), Address.parse(str(row["target"]))
     masks = [folder / "predictions" / f"{row['id']}.png" for folder, _ in runs]
-    for what, path in [("image", image), ("reference mask", target), *(("predicted mask", m) for m in masks)]:
+    files = [("image", image.file), ("reference mask", target.file), *(("predicted mask", m) for m in masks)]
+    for what, path in files:
         if not path.is_file():
             return f"The {what} {path.name} is not there any more."
     try:
-        pixels = displayed(image, side)
-        truth = _classes_at(target, runs[0][1], pixels)
+        pixels = displayed(str(image), side, window)
+        truth = _classes_at(str(target), runs[0][1], pixels)
         predictions = tuple(_classes_at(path, classes, pixels) for path, (_, classes) in zip(masks, runs, strict=True))
     except (DataError, OSError) as error:
         return f"{image.name} cannot be shown: {error}"
@@ -167,10 +171,12 @@ def labelled(pixels: Pixels, synthetic: bool) -> Pixels:
     return stamped(pixels, SYNTHETIC) if synthetic else pixels
 
 
-def displayed(path: Path, side: int) -> Pixels:
+def displayed(address: str | Path, side: int, window: str = AUTO) -> Pixels:
     """An image as [H, W, 3] uint8 with a long side of ``side`` pixels; raises DataError where it cannot be read."""
-    pixels = read_image(path, channels=3, at_least=side)
-    if pixels.dtype != np.uint8:
+    pixels = read_image(address, channels=3, at_least=side, window=window)
+    if pixels.dtype != np.uint8 and is_windowed(address):
+        pixels = (pixels >> 8).astype(np.uint8)
+    elif pixels.dtype != np.uint8:
         # A 12-bit scan in 16-bit pixels would look black; what is shown spans its own range of brightness.
         low, high = np.percentile(pixels, (0.5, 99.5))
         stretched = (pixels.astype(np.float32) - low) / max(float(high - low), 1.0)
@@ -181,7 +187,7 @@ def displayed(path: Path, side: int) -> Pixels:
     return np.asarray(cv2.resize(pixels, size, interpolation=how), np.uint8)
 
 
-def _classes_at(path: Path, classes: MaskClasses, like: Pixels) -> npt.NDArray[np.uint8]:
+def _classes_at(path: str | Path, classes: MaskClasses, like: Pixels) -> npt.NDArray[np.uint8]:
     indices = np.asarray(classes.encode(read_mask(path), path), np.uint8)
     size = (like.shape[1], like.shape[0])
     return np.asarray(cv2.resize(indices, size, interpolation=cv2.INTER_NEAREST_EXACT), np.uint8)

@@ -12,6 +12,7 @@ from medgraft.policy import POLICIES
 from medgraft.report.folder import RunFolder
 from medgraft.report.rendering import flattened
 from medgraft.report.wording import count, duration, split_name
+from medgraft.window import AUTO
 
 _TIMES = {
     "store": "Reading and resizing images",
@@ -174,6 +175,11 @@ def recipe_of(run: RunFolder) -> Mapping[str, Any]:
     except yaml.YAMLError:
         return {}
     return raw if isinstance(raw, Mapping) else {}
+
+
+def window_of(run: RunFolder) -> str:
+    """How measured values became grey levels in training (the option ``window``)."""
+    return str(recipe_of(run).get("window", AUTO))
 
 
 def environment_table(run: RunFolder) -> list[tuple[str, str]]:

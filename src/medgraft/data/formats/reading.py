@@ -7,13 +7,14 @@ from typing import Any, Protocol
 
 import numpy.typing as npt
 
-from medgraft.data.formats import raster
-from medgraft.data.formats.address import Address
+from medgraft.data.formats import raster, volume_nrrd
+from medgraft.data.formats.address import Address, ending_of
+from medgraft.data.formats.dicom import DICOM
+from medgraft.data.formats.volume import Axis
+from medgraft.data.formats.volumes import VolumeFormat, slices
+from medgraft.window import AUTO
 
 Array = npt.NDArray[Any]
-
-AUTO = "auto"
-"""The window that a file itself asks for."""
 
 
 class Format(Protocol):
@@ -46,19 +47,19 @@ class _Raster:
         return True
 
     def parts(self, file: Path) -> list[str]:
-        return [""]
+        return raster.pages(file)
 
     def read_image(self, address: Address, channels: int, at_least: int | None, window: str) -> Array:
-        return raster.read_image(address.file, channels, at_least)
+        return raster.read_image(address.file, channels, at_least, address.part)
 
     def read_mask(self, address: Address) -> Array:
-        return raster.read_mask(address.file)
+        return raster.read_mask(address.file, address.part)
 
     def size(self, address: Address) -> tuple[int, int]:
-        return raster.image_size(address.file)
+        return raster.image_size(address.file, address.part)
 
 
-FORMATS: tuple[Format, ...] = (_Raster(),)
+FORMATS: tuple[Format, ...] = (DICOM, VolumeFormat(), _Raster())
 """Asked in this order; the last one takes what is left."""
 
 
@@ -95,11 +96,38 @@ def image_size(address: str | Path) -> tuple[int, int]:
     return format_of(place.file).size(place)
 
 
-def parts_of(file: str | Path) -> list[str]:
-    """Addresses of all pictures in a file; raises DataError where it cannot be read."""
-    return [str(Address(Path(file), part)) for part in format_of(Path(file)).parts(Path(file))]
+def parts_of(file: str | Path, axis: Axis = "axial") -> list[str]:
+    """Addresses of all pictures in a file, of a volume its slices along ``axis``; DataError where it cannot be read."""
+    file = Path(file)
+    family = format_of(file)
+    parts = slices(file, axis) if isinstance(family, VolumeFormat) else family.parts(file)
+    return [str(Address(file, part)) for part in parts]
+
+
+def sources_of(file: Path) -> list[Path]:
+    """The files that a picture's pixels are read from: its own, and the one that a detached header names."""
+    return volume_nrrd.sources_of(file) if ending_of(file) == volume_nrrd.DETACHED else [file]
 
 
 def format_of(file: Path) -> Format:
     """The family that reads this file."""
     return next(found for found in FORMATS if found.recognises(file))
+
+
+IMAGE_SUFFIXES: tuple[str, ...] = tuple(dict.fromkeys(suffix for family in FORMATS[::-1] for suffix in family.suffixes))
+"""What the names of image files end in."""
+
+
+def is_windowed(address: str | Path) -> bool:
+    """Whether a picture's grey levels come from measured values by a window, and are no levels of the file's own."""
+    return format_of(Address.parse(address).file) is not FORMATS[-1]
+
+
+def has_image_suffix(file: Path) -> bool:
+    """Whether the name of a file ends as that of an image does, in any case."""
+    return ending_of(file) in IMAGE_SUFFIXES
+
+
+def is_image(file: Path) -> bool:
+    """Whether a file is an image: by its name, or where that says nothing by its first bytes."""
+    return has_image_suffix(file) or any(family.recognises(file) for family in FORMATS[:-1])

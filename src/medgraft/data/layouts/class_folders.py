@@ -7,15 +7,18 @@ from pathlib import Path
 
 import pandas as pd
 
-from medgraft.data.formats import IMAGE_SUFFIXES, image_size
+from medgraft.data.exclusion import left_out
+from medgraft.data.formats import has_image_suffix, image_size, is_image, parts_of
 from medgraft.data.layouts.columns import LABEL_NAMES, SPLIT_WORDS, Columns, find_column
 from medgraft.data.layouts.folders import join_metadata
 from medgraft.data.layouts.label_values import label_key, single_labels
 from medgraft.data.layouts.matching import list_images, unique_ids
+from medgraft.data.layouts.walking import files_below
 from medgraft.data.manifest import SPLITS, Manifest
+from medgraft.data.problems import refuse
 from medgraft.errors import DataError, listing
 
-_NO_CLASS = frozenset(("image", "images", "img", "imgs", "mask", "masks", "label", "labels"))
+_NO_CLASS = frozenset(("image", "images", "img", "imgs", "mask", "masks", "label", "labels", "imagestr", "labelstr"))
 
 
 def recognises(root: Path) -> bool:
@@ -71,30 +74,35 @@ def _folders(parent: Path) -> list[Path]:
 
 def _readable(folder: Path) -> list[Path]:
     """The images of a class; whether one of them can be opened is told by its header alone."""
+    files: list[Path] = []
     try:
         files = list_images(folder)
     except DataError as error:
         reason = str(error).removeprefix(f"{folder}: ")
     else:
-        if any(_opens(file) for file in files):
+        files = [file for file in files if not left_out(str(file))]
+        if not files or any(_opens(file) for file in files):
             return files
         reason = f"none of its {len(files)} files can be opened."
-    raise DataError(
+    refuse(
+        "unreadable class",
         f"{folder}: the folders in {folder.parent.name}/ are read as classes, and this one has no readable image: "
-        f"{reason} Add its images, or take the folder out."
+        f"{reason} Add its images, or take the folder out.",
+        [folder],
     )
+    return files
 
 
 def _opens(file: Path) -> bool:
     try:
-        image_size(file)
+        image_size(parts_of(file)[0])
     except DataError:
         return False
     return True
 
 
 def _has_image(folder: Path) -> bool:
-    return any(path.suffix.lower() in IMAGE_SUFFIXES for path in folder.rglob("*"))
+    return any(path.is_file() and is_image(path) for path in files_below(folder))
 
 
 def _refuse_contradictions(table: pd.DataFrame, root: Path, names: Sequence[str]) -> None:
@@ -108,9 +116,11 @@ def _refuse_contradictions(table: pd.DataFrame, root: Path, names: Sequence[str]
     if len(wrong):
         parts = zip(wrong["id"], wrong["target"], named[wrong.index], strict=True)
         rows = (f"{name} (folder {folder}, table {other})" for name, folder, other in parts)
-        raise DataError(
+        refuse(
+            "contradicted labels",
             f"{root}: {len(wrong)} images lie in the folder of one class, and column {column} of the table beside the "
-            f"folders names another: {listing(rows)}. Mend the one that is wrong, or take the table away."
+            f"folders names another: {listing(rows)}. Mend the one that is wrong, or take the table away.",
+            wrong["image"],
         )
 
 
@@ -119,9 +129,11 @@ def _settled(table: pd.DataFrame, own: pd.Series, root: Path) -> pd.Series:
     if "split" in table:
         wrong = table[table["split"] != own]
         if len(wrong):
-            raise DataError(
+            refuse(
+                "contradicted splits",
                 f"{root}: the table beside the folders puts {len(wrong)} images into another split than their folder: "
-                f"{listing(wrong['id'])}. Mend it, or name the column to take with --split-column."
+                f"{listing(wrong['id'])}. Mend it, or name the column to take with --split-column.",
+                wrong["image"],
             )
     return own
 
@@ -129,7 +141,7 @@ def _settled(table: pd.DataFrame, own: pd.Series, root: Path) -> pd.Series:
 def _left_aside(root: Path, folders: list[tuple[str, Path]]) -> list[str]:
     """What holds images and is no class: files beside the class folders, folders beside train/ and test/."""
     parents = {folder.parent for _, folder in folders}
-    files = [f for parent in {root, *parents} for f in parent.iterdir() if f.suffix.lower() in IMAGE_SUFFIXES]
+    files = [f for parent in {root, *parents} for f in parent.iterdir() if has_image_suffix(f)]
     inside = {folder.relative_to(root).parts[0] for _, folder in folders}
     beside = [folder.name for folder in _folders(root) if folder.name not in inside and _has_image(folder)]
     notes = [f"{len(files)} images beside the class folders were left aside"] if files else []

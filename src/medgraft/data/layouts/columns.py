@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import StringIO
@@ -10,7 +11,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from medgraft.data.layouts.csv_text import encoding_said, read_text
 from medgraft.data.manifest import SPLITS
+from medgraft.data.problems import refuse
 from medgraft.errors import DataError, listing, suggest
 
 IMAGE_NAMES = ("file", "filename", "path", "image", "image_id", "image_path", "file_name")
@@ -19,6 +22,8 @@ LABEL_NAMES = ("label", "labels", "class", "category", "diagnosis", "target", "d
 GROUP_NAMES = ("patient", "patient_id", "group")
 SPLIT_NAMES = ("split", "fold", "set")
 RESERVED = ("id", "image", "target", "group", "split")
+
+_TOLD_SEPARATOR = re.compile(r"sep=([,;\t])\s*", re.IGNORECASE)  # a line that Excel writes for itself
 
 SPLIT_WORDS = {
     **dict.fromkeys(("train", "training"), "train"),
@@ -41,7 +46,7 @@ class Columns:
 def read_table(path: Path) -> pd.DataFrame:
     """Read a CSV (comma, semicolon or tab) with every value as a stripped string, empty where missing.
 
-    Raises DataError where the file is not UTF-8 text, or a line has more values than the header has names
+    Raises DataError where the file is no text, or a line has more values than the header has names
     (as an unquoted comma in a file name makes), or a name is there twice.
     """
     return stripped(read_as_written(path))
@@ -54,13 +59,7 @@ def stripped(written: pd.DataFrame) -> pd.DataFrame:
 
 def read_as_written(path: Path) -> pd.DataFrame:
     """Read a CSV as :func:`read_table` does, with every value as it was written; the index is the line's number."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-        separator = max(",;\t", key=text.partition("\n")[0].count)
-        reader = csv.reader(StringIO(text, newline=""), delimiter=separator)
-        numbered = [(reader.line_num, line) for line in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path}: cannot be read as a CSV file in UTF-8 ({error}).") from None
+    numbered = _numbered_lines(path)
     header = [name.strip() for name in numbered[0][1]] if numbered else []
     if not any(header):
         raise DataError(f"{path}: cannot be read as a CSV file, its first line names no columns.")
@@ -78,6 +77,20 @@ def read_as_written(path: Path) -> pd.DataFrame:
     rows = [line[:width] + [""] * (width - len(line)) for line in filled.values()]
     table = pd.DataFrame(rows, columns=header, index=list(filled), dtype=str)
     return table[[name for name in header if name]]
+
+
+def _numbered_lines(path: Path) -> list[tuple[int, list[str]]]:
+    """The values of each line, and the number that an editor gives to it."""
+    text, _ = read_text(path)
+    first = text.partition("\n")[0]
+    told = _TOLD_SEPARATOR.fullmatch(first)
+    separator = told[1] if told else max(",;\t", key=first.count)
+    try:
+        reader = csv.reader(StringIO(text, newline=""), delimiter=separator)
+        numbered = [(reader.line_num, line) for line in reader]
+    except csv.Error as error:
+        raise DataError(f"{path}: cannot be read as a CSV file ({error}).") from None
+    return numbered[1:] if told else numbered
 
 
 def find_column(table: pd.DataFrame, asked: str | None, known: Sequence[str], where: Path) -> str | None:
@@ -115,7 +128,7 @@ def add_user_columns(
     A user's column that has the name of one of ours and another meaning becomes ``csv_<name>``. Returns the
     table and what was recognised, in words.
     """
-    table, notes = base.copy(), []
+    table, notes = base.copy(), encoding_said(where)
     group = find_column(raw, columns.group, GROUP_NAMES, where)
     if group is not None:
         table["group"], note = _groups(raw[group], base["id"])
@@ -166,10 +179,13 @@ def _splits(values: pd.Series, asked: bool, where: Path) -> pd.Series | None:
     if not asked and read.isna().all():
         return None
     strange = sorted({value or "(empty)" for value in values[read.isna()]})
-    raise DataError(
+    refuse(
+        "unknown splits",
         f"{where}: column {values.name} is a split, but {int(read.isna().sum())} rows hold {listing(strange)}"
-        f"; understood are {', '.join(SPLIT_WORDS)}."
+        f"; understood are {', '.join(SPLIT_WORDS)}.",
+        strange,
     )
+    return read.fillna("")
 
 
 def _numbers(values: pd.Series) -> pd.Series:

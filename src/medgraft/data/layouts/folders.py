@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from medgraft.data.formats import Address, ending_of, stem_of
 from medgraft.data.layouts.columns import IMAGE_NAMES, Columns, add_user_columns, read_table
 from medgraft.data.layouts.matching import child_folder, list_images, match_masks, unique_ids
 from medgraft.data.manifest import Manifest
@@ -64,11 +65,11 @@ def join_metadata(base: pd.DataFrame, root: Path, columns: Columns) -> tuple[pd.
 
 def _rows_of(base: pd.DataFrame, values: pd.Series) -> pd.Series:
     """Position in ``base`` of the image that each value names (id, stem or file name); NaN where none."""
-    paths = [Path(image) for image in base["image"]]
+    paths = [Address.parse(image).file for image in base["image"]]
     position: dict[str, int] = {}
     clashing: set[str] = set()
     for row, (name, path) in enumerate(zip(base["id"], paths, strict=True)):
-        for key in {str(name), f"{name}{path.suffix}", path.stem, path.name}:
+        for key in {str(name), f"{name}{ending_of(path)}", stem_of(path), path.name}:
             if position.setdefault(key, row) != row:
                 clashing.add(key)
     for key in clashing:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from medgraft.data.labels import SEPARATOR, LabelClasses, in_order, says_nothing_found
+from medgraft.data.problems import refuse
 from medgraft.errors import DataError, listing
 
 _BLANK = frozenset(("", "nan", "<na>", "na", "n/a", "null"))
@@ -48,22 +49,31 @@ def read_labels(written: pd.DataFrame, columns: Sequence[str], order: Sequence[s
     Raises
     ------
     DataError
-        For rows without a label, values that are neither 0 nor 1 in several columns, one class only, and an
-        ``order`` that names other classes than there are.
+        For values that are neither 0 nor 1 in several columns, one class only, and an ``order`` that names other
+        classes than there are.
     """
-    for column in columns:
-        blank = written.index[written[column].str.strip().str.casefold().isin(_BLANK)]
-        if len(blank):
-            raise DataError(
-                f"{path}: {len(blank)} rows have no label in column {column}: lines {listing(blank)}; "
-                "fill them in, or take the rows out."
-            )
     if len(columns) > 1:
         return _from_flags(written, columns, order, path)
     values = written[columns[0]]
     if values.str.contains(SEPARATOR, regex=False).any():
         return _from_lists(values, order, path)
     return single_labels(values.tolist(), order, path, f"{path.name}: column {columns[0]}")
+
+
+def labelled_rows(written: pd.DataFrame, columns: Sequence[str], path: Path) -> pd.DataFrame:
+    """The rows of a table, indexed by line, that have a label in every column; the others are refused."""
+    for column in columns:
+        blank = written[column].str.strip().str.casefold().isin(_BLANK)
+        lines = written.index[blank]
+        if len(lines):
+            refuse(
+                "no label",
+                f"{path}: {len(lines)} rows have no label in column {column}: lines {listing(lines)}; "
+                "fill them in, or take the rows out.",
+                (f"{path.name}:{line}" for line in lines),
+            )
+            written = written[~blank]
+    return written
 
 
 def single_labels(values: Sequence[str], order: Sequence[str] | None, where: Path, what: str) -> Labels:
@@ -88,6 +98,17 @@ def flag_labels(flags: npt.NDArray[Any], names: Sequence[str], order: Sequence[s
     arranged = flags[:, [list(names).index(name) for name in classes.names]]
     note = "an image may have several of these classes, or none"
     return Labels([classes.text(row) for row in arranged], classes, (_order_note(classes), note))
+
+
+def presence_labels(
+    found: Sequence[Sequence[str]], names: Sequence[str], order: Sequence[str] | None, where: Path
+) -> Labels:
+    """Return labels that say which of the classes ``names`` each image shows; of a single one, it or ``no`` it."""
+    if len(names) == 1:
+        texts = [names[0] if shown else f"no {names[0]}" for shown in found]
+        return single_labels(texts, order, where, f"{where.name}: what images show")
+    flags = np.array([[name in shown for name in names] for shown in found], np.uint8)
+    return flag_labels(flags, names, order, where)
 
 
 def label_key(label: object) -> str:

@@ -6,14 +6,12 @@ Scientific Data 10, 2023. Images are unpacked once, without loss, into the cache
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import IO, Any
 
@@ -25,13 +23,11 @@ from PIL import Image
 
 from medgraft.data.layouts.columns import Columns
 from medgraft.data.layouts.label_values import Labels, flag_labels, single_labels
+from medgraft.data.layouts.unpacking import Progress, in_silence, made_once
 from medgraft.data.manifest import SPLITS, Manifest
-from medgraft.data.staging import publish, set_aside, staging
 from medgraft.errors import DataError, listing
-from medgraft.files import cache_root
 
 _VERSION = 1
-_INDEX = "index.json"
 _SHAPES = "[images, height, width] or [images, height, width, 3] of uint8"
 
 
@@ -55,7 +51,7 @@ class _Part:
         return [f"{self.split}/{row:0{digits}d}.png" for row in range(self.shape[0])]
 
 
-def read(path: Path, columns: Columns, order: Sequence[str] | None) -> Manifest:
+def read(path: Path, columns: Columns, order: Sequence[str] | None, progress: Progress = in_silence) -> Manifest:
     """Read the file, and unpack its images where that was not done before.
 
     Raises DataError for names, shapes and types that are none of MedMNIST's, and for a cache that cannot be written.
@@ -65,7 +61,7 @@ def read(path: Path, columns: Columns, order: Sequence[str] | None) -> Manifest:
         raise DataError(f"{path}: an .npz file has no columns, and {listing(asked)} is asked for; leave that out.")
     with _reading(path), zipfile.ZipFile(path) as archive:
         parts = _parts(archive, path)
-        folder = _unpacked(archive, parts, path)
+        folder = _unpacked(archive, parts, path, progress)
     names = [name for part in parts for name in part.files]
     labels = _labels(np.concatenate([part.labels for part in parts]), order, path)
     table = pd.DataFrame(
@@ -146,30 +142,22 @@ def _header(file: IO[bytes], name: str, path: Path) -> tuple[tuple[int, ...], np
     return shape, dtype
 
 
-def _unpacked(archive: zipfile.ZipFile, parts: Sequence[_Part], path: Path) -> Path:
+def _unpacked(archive: zipfile.ZipFile, parts: Sequence[_Part], path: Path, progress: Progress) -> Path:
     """The folder of the images as PNG files; what was unpacked whole before is used again."""
+    total = sum(part.shape[0] for part in parts)
+
+    def unpack_all(folder: Path) -> list[str]:
+        done = count()
+        for part in parts:
+            _unpack(archive, part, folder, path, lambda: progress("unpacking images", next(done) + 1, total))
+        return []
+
     status = path.stat()
-    key = json.dumps([_VERSION, str(path), status.st_size, status.st_mtime_ns])
-    folder = cache_root() / "unpacked" / hashlib.sha256(key.encode()).hexdigest()[:32]
-    if _is_whole(folder):
-        return folder
-    try:
-        with staging(folder.parent) as new:
-            for part in parts:
-                _unpack(archive, part, new, path)
-            (new / _INDEX).write_text(json.dumps(_sizes(new)), encoding="utf-8")
-            if folder.exists() and not _is_whole(folder):
-                set_aside(folder)
-            publish(new, folder)
-    except OSError as error:
-        raise DataError(
-            f"{folder.parent}: the images of {path.name} cannot be unpacked there ({error.strerror or error}). "
-            "Make room, or name another folder in MEDGRAFT_CACHE."
-        ) from error
-    return folder
+    key = [_VERSION, str(path), status.st_size, status.st_mtime_ns]
+    return made_once("unpacked", key, unpack_all, f"the images of {path.name} cannot be unpacked")[0]
 
 
-def _unpack(archive: zipfile.ZipFile, part: _Part, folder: Path, path: Path) -> None:
+def _unpack(archive: zipfile.ZipFile, part: _Part, folder: Path, path: Path, one_done: Callable[[], None]) -> None:
     (folder / part.split).mkdir()
     size = int(np.prod(part.shape[1:]))
     with archive.open(part.member) as file:
@@ -180,27 +168,9 @@ def _unpack(archive: zipfile.ZipFile, part: _Part, folder: Path, path: Path) -> 
                 raise DataError(f"{path}: {part.member} ends before its last image; fetch or save it anew.")
             pixels = np.frombuffer(values, np.uint8).reshape(part.shape[1:])
             Image.fromarray(pixels).save(folder / name, compress_level=1)
+            one_done()
         if file.read(1):  # reading to the end is also what makes zipfile compare the checksum
             raise DataError(f"{path}: {part.member} goes on behind its last image; fetch or save it anew.")
-
-
-def _sizes(folder: Path) -> dict[str, list[int]]:
-    """Number and bytes of the files of each split; a machine that went down may leave some of them empty."""
-    found = {}
-    for split in SPLITS:
-        if (folder / split).is_dir():
-            with os.scandir(folder / split) as entries:
-                sizes = [entry.stat().st_size for entry in entries]
-            found[split] = [len(sizes), sum(sizes)]
-    return found
-
-
-def _is_whole(folder: Path) -> bool:
-    try:
-        written: object = json.loads((folder / _INDEX).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    return written == _sizes(folder)
 
 
 @contextmanager

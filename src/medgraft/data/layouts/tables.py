@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
+from unicodedata import normalize
 
 import pandas as pd
 
-from medgraft.data.formats.raster import IMAGE_SUFFIXES
+from medgraft.data.exclusion import in_force, left_out
+from medgraft.data.formats import IMAGE_SUFFIXES, file_of, has_image_suffix
 from medgraft.data.layouts import isic
 from medgraft.data.layouts.columns import (
     IMAGE_NAMES,
@@ -22,9 +24,10 @@ from medgraft.data.layouts.columns import (
     read_table,
     stripped,
 )
-from medgraft.data.layouts.label_values import read_labels
+from medgraft.data.layouts.label_values import labelled_rows, read_labels
 from medgraft.data.layouts.matching import child_folder, unique_ids
 from medgraft.data.manifest import Manifest
+from medgraft.data.problems import ProblemKind, refuse
 from medgraft.errors import DataError, listing, suggest
 
 Task = Literal["auto", "segmentation", "classification"]
@@ -35,7 +38,7 @@ _NAMELESS = frozenset(("all", "data", "dataset", "images", "index", "label", "la
 def read(path: Path, columns: Columns, task: Task, order: Sequence[str] | None) -> Manifest:
     """Read the CSV; raises DataError where a column, a value or a file is missing."""
     if path.suffix.lower() not in (".csv", ".tsv", ".txt"):
-        raise DataError(f"{path}: give a folder or a CSV file (or an .npz file).")
+        raise DataError(f"{path}: give a folder, a CSV file, a COCO .json or an .npz file.")
     written = read_as_written(path)
     raw = stripped(written)
     image = _wanted(raw, columns, path, "image")
@@ -43,13 +46,15 @@ def read(path: Path, columns: Columns, task: Task, order: Sequence[str] | None) 
     mask = "" if labels else _wanted(raw, columns, path, "mask")
     if raw.empty:
         raise DataError(f"{path}: has a header and no rows.")
-    _refuse_blanks(written, image, "image", path)
+    written = _not_left_out(written, image, mask, path)
+    written = _without_blanks(written, image, "no image file", path)
     if labels:
         manifest = _with_labels(written, image, labels, columns, order, path)
         return manifest.with_notes(*_masks_beside(path.parent)) if task == "auto" else manifest
-    _refuse_blanks(written, mask, "mask", path)
+    written = _without_blanks(written, mask, "no mask", path)
+    raw = stripped(written)
     base = pd.DataFrame({"image": _resolved(raw[image], [path.parent]), "target": _resolved(raw[mask], [path.parent])})
-    _refuse_doubled(base, path)
+    raw, base = _each_once(raw, base, written.index, path)
     base.insert(0, "id", unique_ids(base["image"]))
     note = f"{path.name}: images from column {image}, masks from column {mask}, {len(base)} rows"
     table, notes = add_user_columns(base, raw, columns, path)
@@ -82,11 +87,12 @@ def _with_labels(
     order: Sequence[str] | None,
     path: Path,
 ) -> Manifest:
+    written = labelled_rows(written, label_columns, path)
     labels = read_labels(written, label_columns, order, path)
     raw = stripped(written)
     base = pd.DataFrame({"image": _resolved(raw[image], _places(path.parent)), "target": labels.targets})
-    _refuse_two_labels(base, path)
-    _refuse_doubled(base, path)
+    torn = _refuse_two_labels(base, path)
+    raw, base = _each_once(raw, base, written.index, path, torn)
     base.insert(0, "id", unique_ids(base["image"]))
     what = "labels from column" if len(label_columns) == 1 else "0 or 1 for each class from columns"
     note = f"{path.name}: images from column {image}, {what} {listing(label_columns)}, {len(base)} rows"
@@ -150,23 +156,52 @@ def _masks_beside(folder: Path) -> list[str]:
     return ["images/ and masks/ lie beside the table: give their folder to learn the masks"]
 
 
-def _refuse_blanks(written: pd.DataFrame, column: str, what: str, path: Path) -> None:
-    lines = written.index[written[column].str.strip() == ""]
+def _not_left_out(written: pd.DataFrame, image: str, mask: str, path: Path) -> pd.DataFrame:
+    """The rows that no list in force leaves out, by their image, their mask or their line."""
+    if not in_force():
+        return written
+    lines = [f"{path.name}:{line}" for line in written.index]
+    names = [_resolved(written[image].str.strip(), _places(path.parent)), lines]
+    if mask:
+        names.append(_resolved(written[mask].str.strip(), [path.parent]))
+    kept = [not left_out(*row) for row in zip(*names, strict=True)]
+    if not any(kept):
+        raise DataError(f"{path}: every row is on the list of images to exclude.")
+    return written[kept]
+
+
+def _without_blanks(written: pd.DataFrame, column: str, kind: ProblemKind, path: Path) -> pd.DataFrame:
+    """The rows with a value in ``column``; the others are refused."""
+    blank = written[column].str.strip() == ""
+    lines = written.index[blank]
     if len(lines):
-        raise DataError(f"{path}: {len(lines)} rows have no {what} in column {column}: lines {listing(lines)}.")
+        what = "mask" if kind == "no mask" else "image"
+        sentence = f"{path}: {len(lines)} rows have no {what} in column {column}: lines {listing(lines)}."
+        refuse(kind, sentence, (f"{path.name}:{line}" for line in lines))
+    return written[~blank]
 
 
-def _refuse_doubled(base: pd.DataFrame, path: Path) -> None:
-    doubled = base["image"][base["image"].duplicated()].unique()
-    if len(doubled):
-        raise DataError(f"{path}: images are listed more than once: {listing(doubled)}.")
+def _each_once(
+    raw: pd.DataFrame, base: pd.DataFrame, lines: pd.Index[int], path: Path, refused: Collection[str] = ()
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Both tables with the first row of each image; further ones are refused, but for images that were already."""
+    further = base["image"].duplicated()
+    again = further & ~base["image"].isin(refused)
+    if again.any():
+        doubled = base["image"][again].unique()
+        sentence = f"{path}: images are listed more than once: {listing(doubled)}."
+        refuse("listed twice", sentence, (f"{path.name}:{line}" for line in lines[again.to_numpy()]))
+    return raw[~further].reset_index(drop=True), base[~further].reset_index(drop=True)
 
 
-def _refuse_two_labels(base: pd.DataFrame, path: Path) -> None:
+def _refuse_two_labels(base: pd.DataFrame, path: Path) -> list[str]:
+    """Images that have different labels, which are refused."""
     labels = base.groupby("image")["target"].unique()
-    torn = [f"{image} ({', '.join(map(repr, sorted(found)))})" for image, found in labels.items() if len(found) > 1]
+    torn = {str(image): sorted(found) for image, found in labels.items() if len(found) > 1}
     if torn:
-        raise DataError(f"{path}: the same file has different labels: {listing(torn)}; keep the row that is right.")
+        said = listing(f"{image} ({', '.join(map(repr, found))})" for image, found in torn.items())
+        refuse("two labels", f"{path}: the same file has different labels: {said}; keep the row that is right.", torn)
+    return list(torn)
 
 
 def _places(folder: Path) -> list[Path]:
@@ -182,11 +217,17 @@ def _resolved(values: pd.Series, places: Sequence[Path]) -> list[str]:
 
 
 def _files(file: Path) -> Iterator[Path]:
-    """The file if it exists; a name without an image's ending, such as an id, stands for the file of that stem."""
-    if file.is_file():
-        yield file
-    elif file.suffix.lower() not in IMAGE_SUFFIXES:
-        yield from (named for suffix in IMAGE_SUFFIXES if (named := file.with_name(file.name + suffix)).is_file())
+    """The file if it exists; a name without an image's ending, such as an id, stands for the file of that stem.
+
+    An accent may be a part of its letter in the table (NFC) and a sign of its own on the disk (NFD), or the other way.
+    """
+    for spelling in dict.fromkeys((str(file), normalize("NFC", str(file)), normalize("NFD", str(file)))):
+        named = Path(spelling)
+        if file_of(named).is_file():
+            yield named
+        elif not has_image_suffix(named):
+            further = (named.with_name(named.name + suffix) for suffix in IMAGE_SUFFIXES)
+            yield from (found for found in further if found.is_file())
 
 
 def _name(path: Path) -> str:
