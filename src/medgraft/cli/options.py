@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import types
 import typing
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,25 +25,43 @@ _TITLES = {
 """The option that opens each section of the help."""
 
 
+DATA_OPTIONS = (
+    *("task", "mask_values", "window", "image_column", "mask_column", "label_column", "classes", "group"),
+    *("split_column", "exclude"),
+)
+"""Options of a recipe that say how data is read, for the commands that look at data and train nothing."""
+
+
 def add_recipe_options(parser: argparse.ArgumentParser) -> None:
     """Add one option for every field of a recipe, in sections, each with its default."""
     section = parser.add_argument_group("data")
     for name, field in Recipe.model_fields.items():
         if name in _TITLES:
             section = _section(parser, _TITLES[name])
-        option = field.alias or name
-        if option == "augment":
-            section.add_argument("--augment", metavar="POLICY", choices=list(POLICIES), help=_help(field, None))
-            continue
-        section.add_argument(
-            f"--{option.replace('_', '-')}",
-            dest=option,
-            metavar=_metavar(field.annotation),
-            choices=_choices(field.annotation),
-            type=_type(field.annotation),
-            help=_help(field, default_of(option)),
-        )
+        _add_option(section, field.alias or name, field)
     _add_augment_options(parser)
+
+
+def add_data_options(parser: argparse.ArgumentParser, more: Sequence[str] = ()) -> None:
+    """Add those options that say how the data is read, and those in ``more``."""
+    section = parser.add_argument_group("data")
+    fields = {field.alias or name: field for name, field in Recipe.model_fields.items()}
+    for option in (*DATA_OPTIONS, *more):
+        _add_option(section, option, fields[option])
+
+
+def _add_option(section: argparse._ArgumentGroup, option: str, field: FieldInfo) -> None:
+    if option == "augment":
+        section.add_argument("--augment", metavar="POLICY", choices=list(POLICIES), help=_help(field, None))
+        return
+    section.add_argument(
+        f"--{option.replace('_', '-')}",
+        dest=option,
+        metavar=_metavar(field.annotation),
+        choices=_choices(field.annotation),
+        type=_type(field.annotation),
+        help=_help(field, default_of(option)),
+    )
 
 
 def chosen_options(arguments: argparse.Namespace) -> dict[str, Any]:

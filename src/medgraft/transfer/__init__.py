@@ -1,7 +1,7 @@
 """What is reused of a pretrained encoder, and how it adapts."""
 
 from medgraft.transfer.engines import Engine, OnnxEngine, OpenVinoEngine, TorchEngine
-from medgraft.transfer.features import Features, Views, extract, too_large
+from medgraft.transfer.features import Features, Views, extract, extract_rows, too_large
 from medgraft.transfer.linear_probe import LinearProbe, solve
 from medgraft.transfer.parts import ParamGroup, blocks_of, encoder_of, rest_name, rest_parameters
 from medgraft.transfer.prefix import (
@@ -36,6 +36,7 @@ __all__ = [
     "encoder_of",
     "engine_for",
     "extract",
+    "extract_rows",
     "least_milliseconds",
     "named_engine",
     "require_engine",

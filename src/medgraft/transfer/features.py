@@ -26,6 +26,7 @@ from medgraft.data.batches import StoreDataset
 from medgraft.data.staging import publish, reserve, staging
 from medgraft.files import cache_root
 from medgraft.models import Encoder
+from medgraft.policy import Augment
 from medgraft.transfer.engines import Engine
 from medgraft.transfer.onnx_export import evaluating, prefix_digest
 
@@ -148,6 +149,35 @@ def extract(
     place = np.full(len(store), -1, np.int64)
     place[train] = np.arange(len(train))
     return Features(arrays, place, engine.stop, engine.name, time.perf_counter() - start if total else 0.0)
+
+
+def extract_rows(
+    store: PixelStore,
+    encoder: Encoder,
+    engine: Engine,
+    rows: Rows,
+    batch_size: int = 8,
+    progress: Progress | None = None,
+) -> FloatArray:
+    """Return the features [len(rows), ...] of some images, unchanged, from the cache where they were computed before.
+
+    Parameters
+    ----------
+    rows : positions of the images in the store.
+    encoder : in whatever mode it is, its features are those of eval mode.
+    engine, progress : as for :func:`extract`.
+    """
+    prefix = prefix_digest(encoder, engine.stop, tuple(_first(store).shape[1:]))
+    path, shape = _path(store, prefix, engine.name, rows, ["rows"]), _shape(store, encoder, engine.stop)
+    if not path.exists():
+        device = next(encoder.parameters()).device
+        extraction = _Extraction(store, engine, device, _UNCHANGED, shape, batch_size)
+        with evaluating(encoder):
+            extraction.write(path, rows, 0, _Counted(progress, len(rows)))
+    return _load(path, (len(rows), *shape))
+
+
+_UNCHANGED = Views(1, Augmenter(Augment()), 0)
 
 
 class _Counted:

@@ -101,7 +101,12 @@ class Strategy(BaseModel):
 
     @classmethod
     def from_recipe(cls, recipe: Recipe) -> Strategy:
-        """The strategy that a recipe asks for; raises RecipeError where its BatchNorm mode wants pretrained weights."""
+        """The strategy that a recipe asks for; raises RecipeError where its BatchNorm mode wants pretrained weights.
+
+        RecipeError, too, for ``auto``, which stands for a strategy that is not chosen yet.
+        """
+        if recipe.strategy == "auto":
+            raise RecipeError("strategy: auto has to be settled on the data first; fit and advise do that.")
         if recipe.strategy == "scratch" and recipe.batch_norm != "train":
             raise RecipeError(
                 f"batch_norm: {recipe.batch_norm!r} keeps statistics that pretrained weights go with, and strategy "
