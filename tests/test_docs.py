@@ -38,7 +38,8 @@ def commands(page):
     for line in lines:
         words = shlex.split(line, comments=True)
         if "medgraft" in words:
-            found.append(words[words.index("medgraft") + 1 :])
+            words = words[words.index("medgraft") + 1 :]
+            found.append(words[: words.index(">")] if ">" in words else words)
     return found
 
 

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from medgraft.data import Manifest
     from medgraft.data import open_data as open
     from medgraft.errors import MedgraftError
+    from medgraft.pipeline import advise, fit
     from medgraft.pipeline import compare_runs as compare
-    from medgraft.pipeline import fit
     from medgraft.recipe import Recipe
     from medgraft.run import Run
     from medgraft.transfer import Strategy
@@ -27,6 +27,7 @@ _PLACES = {
     "Recipe": ("medgraft.recipe", "Recipe"),
     "Run": ("medgraft.run", "Run"),
     "Strategy": ("medgraft.transfer", "Strategy"),
+    "advise": ("medgraft.pipeline", "advise"),
     "compare": ("medgraft.pipeline", "compare_runs"),
     "data": ("medgraft.data", None),
     "fit": ("medgraft.pipeline", "fit"),
@@ -42,6 +43,7 @@ __all__ = [
     "Run",
     "Strategy",
     "__version__",
+    "advise",
     "compare",
     "data",
     "fit",

@@ -10,7 +10,7 @@ import torch
 from medgraft import Run, fit
 from medgraft.data import scale
 from medgraft.errors import RecipeError
-from medgraft.pipeline import one_run
+from medgraft.pipeline import probing
 from medgraft.progress import Observer
 from medgraft.transfer import Strategy
 
@@ -256,14 +256,14 @@ def test_lp_ft_measures_what_fine_tuning_runs_fastest_with(pairs, tmp_path):
 ], ids=["lp_ft", "gradual"])  # fmt: skip
 def test_where_a_head_is_first_alone_the_last_stage_is_measured(pairs, tmp_path, monkeypatch, options):
     seen = []
-    measure = one_run.choose
+    measure = probing.choose
 
     def looked(model, stop, *rest):
         seen.append((stop, any(p.requires_grad for p in model.encoder.parameters())))
         return measure(model, stop, *rest)
 
-    monkeypatch.setattr(one_run, "choose", looked)
+    monkeypatch.setattr(probing, "choose", looked)
     run, _ = _fit(pairs, tmp_path / "run", size=32, epochs=2, **options)
-    # For labels Lite0 has 9 blocks (stem, 7 stages, head): after the first epoch lp_ft frees all of them, gradual the last one.
+    # For labels Lite0 has 9 blocks (stem, 7 stages, head): after one epoch lp_ft frees them all, gradual the last.
     assert seen == [({"lp_ft": 0, "gradual": 8}[options["strategy"]], True)]
     assert run.history[0]["stage"] == "head"

@@ -52,11 +52,12 @@ def _up_to(step: str, table: Table) -> Iterator[str]:
 
 
 def _holds(rule: Rule, facts: Facts) -> bool:
+    masks = facts.task == "segmentation"
     if rule.when == "masks":
-        return facts.task == "segmentation"
-    if rule.when == "solved":
-        return facts.probe is not None and rule.above is not None and facts.probe.low > rule.above
-    return facts.gain is not None and facts.gain.low <= 0
+        return masks
+    if rule.when == "solved":  # cells of a mask that are told apart have no outline yet
+        return not masks and facts.probe is not None and facts.probe.low > rule.bound
+    return facts.gain is not None and facts.gain.high < rule.bound
 
 
 def _already(rule: Rule, step: str, table: Table) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from medgraft.advice.decide import Decision, decide, is_similar, within
-from medgraft.advice.facts import Facts
+from medgraft.advice.facts import Facts, Word
 from medgraft.advice.table import Table, read_table
 from medgraft.scores import Interval
 
@@ -155,7 +155,7 @@ def _of_reuse(facts: Facts) -> Iterator[Reason]:
     if facts.probe is not None:
         yield Reason(f"a linear head on the fixed features scores AUC {facts.probe.brief()}", "measured")
     if facts.gain is not None:
-        verdict = "reuse is real" if facts.gain.low > 0 else "no gain that chance does not explain"
+        verdict = "reuse is real" if facts.gain.low > 0 else "chance may explain it"
         yield Reason(f"that is {_signed(facts.gain)} over random weights: {verdict}", "measured")
     if facts.curve is not None:
         of = "cells of masks" if facts.task == "segmentation" else "images"
@@ -174,7 +174,11 @@ def _of_options(options: dict[str, Any], facts: Facts) -> Iterator[Reason]:
         yield Reason(f"the images have a short side of {facts.side} pixels: size {options['size']}", "counted")
     if "batch_norm" in options:
         moves = options["batch_norm"] == "train"
-        said = "far: blocks that learn move their BatchNorm statistics" if moves else "near: BatchNorm statistics stay"
+        said = (
+            "different images: blocks that learn move their BatchNorm statistics"
+            if moves
+            else "similar images: BatchNorm statistics stay as they are"
+        )
         yield Reason(said, "rule of thumb")
     if facts.grey:
         yield Reason("all images are grey: no vertical flips, no change of hue (policy xray)", "counted")
@@ -195,15 +199,15 @@ def _changes(decision: Decision, facts: Facts, table: Table) -> Iterator[str]:
         if 0 < row.low <= facts.count and (step := decide(there, table).step) != decision.step:
             yield f"{step} below {row.low:,} {counted}"
             break
-    other = "far" if is_similar(facts, table) else table.similar[0]
+    other: Word = "far" if is_similar(facts, table) else "near"
     step = decide(replace(facts, word=other), table).step
     if step != decision.step:
         yield f"{step} if the images were {other} to what the encoder was pretrained on"
-    if facts.gain is not None and facts.gain.low > 0:
+    if facts.gain is not None:
         none = replace(facts, gain=replace(facts.gain, value=0.0, low=0.0, high=0.0))
         step = decide(none, table).step
         if step != decision.step:
-            yield f"{step} if pretrained features were no better than random ones"
+            yield f"{step} if pretrained features were hardly better than random ones"
 
 
 def _with_count(facts: Facts, count: int) -> Facts:

@@ -30,13 +30,16 @@ class Row:
 
 @dataclass(frozen=True)
 class Rule:
-    """What a measurement changes: ``when`` it holds, go to ``step`` (with ``at_least``: unless already beyond)."""
+    """What a measurement changes: ``when`` it holds, go to ``step`` (with ``at_least``: unless already beyond).
 
-    when: Literal["masks", "solved", "no reuse"]
+    ``bound`` is what a measured interval lies below (no reuse) or above (solved); 0 where nothing is measured.
+    """
+
+    when: Literal["no reuse", "solved", "masks"]
     step: str
     at_least: bool
     because: str
-    above: float | None
+    bound: float
 
 
 @dataclass(frozen=True)
@@ -65,11 +68,17 @@ def read_table() -> Table:
     """Read the table that comes with the package."""
     raw = yaml.safe_load((files("medgraft.advice") / "table.yaml").read_text(encoding="utf-8"))
     rows = tuple(
-        Row(number, row["name"], *row["patients"], row["similar"], row["step"], row["because"])
+        Row(number, row["name"], row["patients"][0], row["patients"][1], row["similar"], row["step"], row["because"])
         for number, row in enumerate(raw["rows"], start=1)
     )
     rules = tuple(
-        Rule(rule["when"], rule["move"], rule.get("at_least", False), rule["because"], rule.get("above"))
+        Rule(
+            rule["when"],
+            rule["move"],
+            rule.get("at_least", False),
+            rule["because"],
+            rule.get("gain_below", rule.get("probe_above", 0.0)),
+        )
         for rule in raw["rules"]
     )
     return Table(" ".join(raw["source"].split()), tuple(raw["similar"]), rows, raw["steps"], raw["rates"], rules)

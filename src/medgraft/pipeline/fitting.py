@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from medgraft.data import Manifest
+from medgraft.pipeline.advising import follow
 from medgraft.pipeline.crossval import cross_validate
 from medgraft.pipeline.folders import default_folder, reopen, settle
 from medgraft.pipeline.one_run import OneRun, Transform
@@ -63,7 +64,9 @@ def fit(
         else:
             run = None
         settled = run.recipe if run else settle(recipe, options)
-        manifest = open_for(data, settled)
+        manifest = open_for(data, settled, observer)
+        if settled.strategy == "auto":
+            manifest, settled = follow(manifest, settled, observer)
         settled = complete(settled, manifest)
         folder = run.folder if run else Path(out) if out else default_folder(manifest, settled)
         check_before_work(settled, manifest)

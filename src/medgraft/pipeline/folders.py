@@ -46,13 +46,20 @@ def reopen(
     """The run to resume; raises RecipeError where the recipe asked for is another than it was started with."""
     if out is None:
         wanted = settle(recipe, options)
+        if wanted.strategy == "auto":
+            raise RecipeError(
+                "strategy: auto became another one when the run began, and its folder is called after that; name the "
+                "run to go on with by --out."
+            )
         manifest = open_for(data, wanted)
         out = default_folder(manifest, complete(wanted, manifest))
     run = Run(out)
     saved = run.recipe.options()
     # What was not chosen has defaults that depend on the data; the run's own recipe holds what they came to.
-    wanted = settle(recipe, options)
-    changed = [f"{key} ({saved[key]} -> {value})" for key, value in wanted.chosen().items() if value != saved[key]]
+    chosen = settle(recipe, options).chosen()
+    if chosen.get("strategy") == "auto":  # settled when the run began
+        del chosen["strategy"]
+    changed = [f"{key} ({saved[key]} -> {value})" for key, value in chosen.items() if value != saved[key]]
     if changed:
         raise RecipeError(
             f"{run.folder} was started with another recipe and is resumed with its own; changed: {', '.join(changed)}. "

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from accelerate.utils import broadcast_object_list
 
-from medgraft.data import Augmenter, Manifest, evaluation_loader, save_split, scale, training_loader
+from medgraft.data import Augmenter, Manifest, evaluation_loader, save_split, scale
 from medgraft.errors import RunError
 from medgraft.evaluation import evaluate, evaluate_labels
 from medgraft.files import replacing, write_text
@@ -22,13 +22,14 @@ from medgraft.pipeline.environment import environment, peak_rss_mb
 from medgraft.pipeline.extraction import extract_features, solve_head, solves, views_of
 from medgraft.pipeline.folders import refuse_existing
 from medgraft.pipeline.prepare import Prepared, describe_data, prepare
+from medgraft.pipeline.probing import probe
 from medgraft.pipeline.tasks import Criterion, headline
 from medgraft.progress import Observer
 from medgraft.recipe import Recipe
 from medgraft.report import run_report
 from medgraft.run import Run
 from medgraft.scores import Scores
-from medgraft.training import Choices, HeadTrainer, Share, Trainer, accelerator_for, choose
+from medgraft.training import Choices, HeadTrainer, Share, Trainer, accelerator_for
 from medgraft.transfer import Features, adapt_statistics, encoder_of, require_engine
 from medgraft.weightfile import save_weights
 
@@ -129,6 +130,7 @@ class OneRun:
     def _describe(self, run: Run, prepared: Prepared, assembled: Assembled) -> None:
         run.save_model_info(
             size=self.recipe.size,
+            window=self.recipe.window,
             classes=prepared.task.record(),
             threshold=self.recipe.threshold,
             **assembled.describe(),
@@ -219,25 +221,14 @@ class OneRun:
         return found[0]
 
     def _probe(self, prepared: Prepared, assembled: Assembled) -> Choices:
-        recipe = self.recipe
-        loader = training_loader(
-            prepared.store, prepared.rows["train"], self._augmenter(), recipe.batch_size, recipe.seed
-        )
-        batch = next(iter(loader))
-        device = self.accelerator.device
-        model = assembled.model.to(device)
-        encoder = encoder_of(model)
-        if encoder is None:
-            return choose(model, 0, recipe, scale(batch.images).to(device), batch.targets.to(device), self.criterion)
-        strategy = assembled.strategy
         # A head on stored features takes no time; what comes after it does, and decides.
-        head_alone = self.features is not None and strategy.prefix(encoder, 0) == len(encoder.blocks)
-        epoch = recipe.epochs - 1 if head_alone else 0
-        strategy.on_epoch(model, [], epoch)
-        stop = strategy.prefix(encoder, epoch)
-        choices = choose(model, stop, recipe, scale(batch.images).to(device), batch.targets.to(device), self.criterion)
-        strategy.on_epoch(model, [], 0)
-        return choices
+        encoder = encoder_of(assembled.model)
+        fixed = assembled.strategy.prefix(encoder, 0) if encoder is not None else 0
+        head_alone = self.features is not None and encoder is not None and fixed == len(encoder.blocks)
+        epoch = self.recipe.epochs - 1 if head_alone else 0
+        return probe(
+            prepared, assembled, self.recipe, self.criterion, self._augmenter(), self.accelerator.device, epoch
+        )
 
     def _augmenter(self) -> Augmenter:
         return Augmenter(self.recipe.augment, self.augmentation)
@@ -287,7 +278,7 @@ class OneRun:
         data = prepared.describe()
         data["notes"] = [*data["notes"], *notes]
         run.update_environment(time=self.time, peak_rss_mb=peak_rss_mb(), data=data)
-        report = run_report(run.folder)
+        report = run_report(run.folder, prepared.manifest.withheld_places)
         self.observer.close()
         self.observer.say(headline(scores, prepared.task))
         self.observer.say(str(report))

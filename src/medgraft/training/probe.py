@@ -31,7 +31,8 @@ class Choices:
     ----------
     engine : what runs the frozen prefix; ``none`` where there is none.
     precision, memory_format : of everything that PyTorch runs.
-    milliseconds : what the probe measured, by candidate; empty where the recipe fixed everything.
+    milliseconds : what the probe measured, by candidate; empty where the recipe fixed everything. An engine runs a
+        whole batch, a step ``images`` of it.
     """
 
     engine: str
@@ -40,6 +41,7 @@ class Choices:
     milliseconds: dict[str, float] = field(default_factory=dict)
     parity: dict[str, float] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
+    images: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """As plain values, for the run's environment.json."""
@@ -87,16 +89,18 @@ def choose(
         figures |= {f"engine {name}": ms for name, ms in found.milliseconds.items()}
         parity, refused = found.parity, found.refused
     candidates = _candidates(recipe, images.device.type)
+    count = 0
     if len(candidates) > 1:
         with _Steps(model, stop, engine, images, targets, criterion) as steps:
-            figures |= _time_candidates(steps, candidates)
+            count = _affordable(steps, candidates[0])
+            figures |= _time_candidates(steps, candidates, count)
     precision, layout = _best(candidates, figures)
     if engine is not None and encoder is not None and precision == "bf16":
         # The step says which precision; only then is it known which engines may use it.
         engine, found = choose_engine(encoder, stop, images, recipe.engine, precision)
         figures |= {f"engine {name}": ms for name, ms in found.milliseconds.items()}
         parity, refused = parity | found.parity, refused | found.refused
-    return Choices(engine.name if engine else NONE, precision, layout, figures, parity, refused)
+    return Choices(engine.name if engine else NONE, precision, layout, figures, parity, refused, count)
 
 
 def _candidates(recipe: Recipe, device: str) -> list[tuple[str, str]]:
@@ -157,9 +161,13 @@ class _Steps:
             torch.cuda.synchronize()
 
 
-def _time_candidates(steps: _Steps, candidates: list[tuple[str, str]]) -> dict[str, float]:
-    """Milliseconds of a step for each candidate, all on one number of images, small enough to be soon over."""
+def _affordable(steps: _Steps, plain: tuple[str, str]) -> int:
+    """How many images a step may have to be soon over."""
     few, whole = min(2, len(steps.images)), len(steps.images)
-    an_image = least_milliseconds({"plain": partial(steps.run, *candidates[0], few)}, rounds=1)["plain"] / few
-    count = max(few, min(whole, int(1000 * STEP_SECONDS / an_image)))
+    an_image = least_milliseconds({"plain": partial(steps.run, *plain, few)}, rounds=1)["plain"] / few
+    return max(few, min(whole, int(1000 * STEP_SECONDS / an_image)))
+
+
+def _time_candidates(steps: _Steps, candidates: list[tuple[str, str]], count: int) -> dict[str, float]:
+    """Milliseconds of a step of ``count`` images for each candidate."""
     return least_milliseconds({f"step {' '.join(each)}": partial(steps.run, *each, count) for each in candidates})
