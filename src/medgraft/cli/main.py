@@ -17,23 +17,30 @@ from medgraft.version import __version__
 
 COMMANDS = {
     "demo": "train three models on a generated set (or on your folder) and compare them",
+    "inspect": "look at a data set before training: what is wrong, what would leak",
+    "distance": "how far images are from what an encoder was pretrained on, or from others",
+    "advise": "recommend a strategy for your data, with the reasons and the figures behind it",
     "fit": "train a model on images with masks or labels, evaluate it, write a report",
     "compare": "compare runs on the same test images",
     "predict": "write masks, or labels, for new images",
     "report": "write a run's report again",
     "encoders": "list encoders, and weights pretrained on medical images",
+    "rank": "rank encoders by how well their features suit your data, before training",
     "datasets": "list public data sets, and fetch them",
 }
 
 EXAMPLES = """to begin:
   medgraft demo                                see it work, on generated images
+  medgraft inspect lesions/                    look at your data first
+  medgraft advise lesions/                     which strategy suits your data, and why
   medgraft fit lesions/                        train on your folder: images/ and masks/
   medgraft fit xrays/                          or a folder a class, or a CSV with labels
   medgraft compare runs/first runs/second      which is better, and how surely
   medgraft predict runs/first photos/          masks, or labels, for new images
 
 medgraft COMMAND --help explains a command.
-exit codes: 0 done, 2 something you can mend, 1 our defect, 130 stopped by Ctrl-C.
+exit codes: 0 done, 2 something you can mend, 1 our defect, 130 stopped by Ctrl-C;
+3 errors found by inspect --strict.
 """
 
 OK, OURS, YOURS, INTERRUPTED = 0, 1, 2, 130

@@ -85,7 +85,7 @@ def conclude(folder: Path, manifest: Manifest, store: PixelStore, observer: Obse
     history = [line | {"fold": k} for k, fold in enumerate(folds, start=1) for line in fold.history]
     write_text(folder / "history.jsonl", "".join(json.dumps(line) + "\n" for line in history))
     Scores(dict(scores) | parts).save(folder / "scores.json")
-    report = run_report(folder)
+    report = run_report(folder, manifest.withheld_places)
     observer.close()
     observer.say(f"\nall {len(folds)} folds\n{headline(scores, task)}")
     observer.say(str(report))

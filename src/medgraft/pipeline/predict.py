@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,9 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from medgraft.data import IMAGE_SUFFIXES, read_image
+from medgraft.data import read_image
+from medgraft.data.formats import Address, Axis, parts_of
+from medgraft.data.layouts.loose import loose_images
 from medgraft.errors import DataError, listing
 from medgraft.evaluation import save_mask
 from medgraft.files import replacing
@@ -31,7 +34,8 @@ def predict_files(
 
     Parameters
     ----------
-    files : image files, and folders whose images (not those of folders in them) are taken.
+    files : image files, and folders whose images are taken (where there are none, those of folders in them). Of a
+        file that holds several pictures each is predicted, of a volume each slice along the axis of the training.
     threshold : probability from which a pixel is foreground, or an image positive; None takes the run's own.
 
     Raises
@@ -44,7 +48,7 @@ def predict_files(
         raise DataError(f"--threshold: a probability between 0 and 1 is wanted, not {threshold}.")
     if Path(out).exists() and not Path(out).is_dir():
         raise DataError(f"{out} is a file, and a folder is wanted there; choose another with --out.")
-    images = _expanded(files)
+    images = _expanded(files, opened.recipe.axis)
     if opened.task == "classification":
         labeller = opened.label_predictor
         return _labels(replace(labeller, threshold=threshold or labeller.threshold), images, Path(out), observer)
@@ -53,18 +57,19 @@ def predict_files(
     return _masks(replace(predictor, threshold=threshold or predictor.threshold), images, Path(out), observer)
 
 
-def _masks(predictor: Predictor, images: list[Path], out: Path, observer: Observer) -> list[Path]:
+def _masks(predictor: Predictor, images: list[str], out: Path, observer: Observer) -> list[Path]:
     written, failed = [], []
-    for done, path in enumerate(images, start=1):
+    for done, address in enumerate(images, start=1):
         try:
-            pixels = read_image(path, predictor.channels)
+            pixels = read_image(address, predictor.channels, window=predictor.window)
         except DataError as error:
             failed.append(str(error))
             continue
         prediction = predictor.predict(pixels)
-        mask = out / f"{path.stem}_mask.png"
+        stem = Address.parse(address).stem
+        mask = out / f"{stem}_mask.png"
         save_mask(mask, prediction.mask)
-        save_mask(out / f"{path.stem}_overlay.png", draw(pixels, prediction)[..., ::-1])
+        save_mask(out / f"{stem}_overlay.png", draw(pixels, prediction)[..., ::-1])
         observer.say(str(mask))
         observer.working("predicting", done, len(images))
         written.append(mask)
@@ -72,17 +77,17 @@ def _masks(predictor: Predictor, images: list[Path], out: Path, observer: Observ
     return written
 
 
-def _labels(predictor: LabelPredictor, images: list[Path], out: Path, observer: Observer) -> list[Path]:
+def _labels(predictor: LabelPredictor, images: list[str], out: Path, observer: Observer) -> list[Path]:
     rows, failed = [], []
-    for done, path in enumerate(images, start=1):
+    for done, address in enumerate(images, start=1):
         try:
-            prediction = predictor.predict(path)
+            prediction = predictor.predict(address)
         except DataError as error:
             failed.append(str(error))
             continue
         shares = {f"p_{name}": float(p) for name, p in zip(prediction.names, prediction.probabilities, strict=True)}
-        rows.append({"image": str(path), "predicted": prediction.label} | shares)
-        observer.say(f"{path}: {prediction}")
+        rows.append({"image": address, "predicted": prediction.label} | shares)
+        observer.say(f"{address}: {prediction}")
         observer.working("predicting", done, len(images))
     table = out / "predictions.csv"
     if rows:
@@ -95,7 +100,7 @@ def _labels(predictor: LabelPredictor, images: list[Path], out: Path, observer: 
 
 def _raise_unread(failed: list[str], count: int) -> None:
     if failed:
-        listed = "\n  ".join(failed)
+        listed = "\n  ".join(dict.fromkeys(failed))
         raise DataError(f"{len(failed)} of {count} images could not be read, the others are done:\n  {listed}")
 
 
@@ -110,23 +115,32 @@ def draw(pixels: Array, prediction: Prediction) -> Array:
     return drawn
 
 
-def _expanded(files: Sequence[Path]) -> list[Path]:
-    images: list[Path] = []
+def _expanded(files: Sequence[Path], axis: Axis) -> list[str]:
+    """The addresses of all pictures; those of a file that cannot be opened are its own name."""
+    images: list[str] = []
     for path in files:
+        place = Address.parse(path)
         if path.is_dir():
-            found = sorted(p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
+            found = loose_images(path)
             if not found:
                 raise DataError(f"{path}: no image in this folder.")
-            images += found
-        elif path.is_file():
-            images.append(path)
+            images += [address for file in found for address in _pictures(file, axis)]
+        elif place.file.is_file():
+            images += [str(place)] if place.part else _pictures(path, axis)
         else:
             raise DataError(f"{path}: no such file.")
     return images
 
 
-def _refuse_doubled(images: list[Path]) -> None:
-    stems = [path.stem for path in images]
-    doubled = sorted({stem for stem in stems if stems.count(stem) > 1})
+def _pictures(file: Path, axis: Axis) -> list[str]:
+    try:
+        return parts_of(file, axis)
+    except DataError:  # said with those of the other files, which are done first
+        return [str(file)]
+
+
+def _refuse_doubled(images: list[str]) -> None:
+    stems = Counter(Address.parse(address).stem for address in images)
+    doubled = sorted(stem for stem, count in stems.items() if count > 1)
     if doubled:
         raise DataError(f"two images have one name, so one mask would replace the other: {listing(doubled)}.")

@@ -17,8 +17,11 @@ from medgraft.data import (
     assign_splits,
     open_data,
 )
+from medgraft.data.exclusion import apply_exclusion
+from medgraft.data.formats import AUTO, is_windowed
 from medgraft.data.modality import all_grey
 from medgraft.errors import DataError
+from medgraft.pipeline.quick_audit import remarks
 from medgraft.pipeline.tasks import TargetTask, label_counts, task_of
 from medgraft.progress import Observer
 from medgraft.recipe import Recipe
@@ -58,7 +61,7 @@ class Prepared:
         """What the run records of its data."""
         return {
             "name": self.manifest.name,
-            "root": str(self.manifest.root),
+            "root": self.manifest.name if self.manifest.withheld else str(self.manifest.root),
             "images": len(self.manifest),
             "splits": self.manifest.split_counts(),
             "notes": list(self.manifest.notes),
@@ -83,7 +86,7 @@ class Prepared:
         return {str(split): int(n) for split, n in self.manifest.table.groupby("split")["group"].nunique().items()}
 
 
-def open_for(data: str | Path | Manifest, recipe: Recipe) -> Manifest:
+def open_for(data: str | Path | Manifest, recipe: Recipe, observer: Observer | None = None) -> Manifest:
     """Open ``data`` with the columns that the recipe names; a Manifest is taken as it is."""
     if isinstance(data, Manifest):
         for asked, there, name in (
@@ -95,8 +98,8 @@ def open_for(data: str | Path | Manifest, recipe: Recipe) -> Manifest:
                     f"{data.root}: {name} {asked!r} is asked for and this Manifest was opened without it; "
                     f"open it with medgraft.open(..., {name}={asked!r})."
                 )
-        return data
-    return open_data(
+        return data if recipe.exclude is None else apply_exclusion(data, recipe.exclude)
+    manifest = open_data(
         data,
         image_column=recipe.image_column,
         mask_column=recipe.mask_column,
@@ -105,12 +108,20 @@ def open_for(data: str | Path | Manifest, recipe: Recipe) -> Manifest:
         label_column=recipe.label_column,
         classes=recipe.classes,
         task=recipe.task,
+        exclude=recipe.exclude,
+        axis=recipe.axis,
+        progress=(observer or Observer()).working,
     )
+    if recipe.window != AUTO and not any(is_windowed(image) for image in manifest.table["image"]):
+        return manifest.with_notes(f"window {recipe.window} has no effect: no image holds measured values")
+    return manifest
 
 
 def complete(recipe: Recipe, manifest: Manifest) -> Recipe:
-    """The recipe with the defaults that the data's task, and the colour of its images, ask for."""
+    """The recipe with what the data's task, the colour of its images and the names of its classes ask for."""
     grey = "augment" not in recipe.model_fields_set and all_grey(manifest)
+    if recipe.mask_values is None and manifest.mask_values is not None:
+        recipe = recipe.model_copy(update={"mask_values": dict(manifest.mask_values)})
     return recipe.for_task(manifest.task, grey)
 
 
@@ -140,6 +151,7 @@ def prepare(manifest: Manifest, recipe: Recipe, observer: Observer, split_file: 
     for start in range(0, len(rows), CHUNK):
         statistics.update(store.images[rows[start : start + CHUNK]])
     mean, std = tuple(map(float, statistics.mean)), tuple(map(float, statistics.std))
+    manifest = manifest.with_notes(*remarks(manifest, store))
     return Prepared(manifest, store, task_of(manifest, store), mean, std)
 
 
@@ -150,6 +162,7 @@ def open_store(manifest: Manifest, recipe: Recipe, observer: Observer) -> PixelS
         recipe.size,
         channels=recipe.channels,
         mask_values=recipe.mask_values,
+        window=recipe.window,
         progress=lambda done, total: observer.working("decoding images", done, total),
     )
 
