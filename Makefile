@@ -12,7 +12,7 @@ test: .venv/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest --cov=medgraft --cov-report=term:skip-covered
+	$(BIN)/pytest -n logical --dist loadfile --cov=medgraft --cov-report=term:skip-covered
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
