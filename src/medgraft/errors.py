@@ -47,6 +47,6 @@ def listing(items: Iterable[object], first: int = 10) -> str:
     return ", ".join(names[:first]) + more
 
 
-def counted(number: int, what: str) -> str:
-    """Return "1 image", or "2 images", for a word that takes an s."""
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+def counted(number: int, what: str, many: str = "") -> str:
+    """Return ``1 image``, or ``1,204 images``; ``many`` where an s does not make the plural."""
+    return f"{number:,} {what if number == 1 else many or what + 's'}"

@@ -9,8 +9,8 @@ import pandas as pd
 
 from medgraft.audit.checks.balance import class_counts
 from medgraft.audit.examined import Examined
-from medgraft.audit.wording import counted
 from medgraft.data import SPLITS
+from medgraft.errors import counted
 
 
 def summarise(examined: Examined) -> dict[str, Any]:

@@ -6,11 +6,6 @@ from collections import Counter
 from collections.abc import Iterable
 
 
-def counted(number: int, what: str, many: str = "") -> str:
-    """``1 image``, ``1,204 images``; ``many`` where an s does not make the plural."""
-    return f"{number:,} {what if number == 1 else many or what + 's'}"
-
-
 def verb(number: int, one: str, many: str) -> str:
     """The form of a verb for so many."""
     return one if number == 1 else many

@@ -19,9 +19,9 @@ import numpy.typing as npt
 from medgraft.audit.checks.balance import RARE
 from medgraft.audit.hashing import SIDE, WORDS, Words, perceptual_hash
 from medgraft.audit.near import near_duplicates
-from medgraft.audit.wording import counted, verb
+from medgraft.audit.wording import verb
 from medgraft.data import Manifest, PixelStore
-from medgraft.errors import listing
+from medgraft.errors import counted, listing
 from medgraft.pipeline.tasks import label_counts
 
 _LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601

@@ -10,7 +10,8 @@ from typing import Any, get_args
 from medgraft.audit.audit import Audit
 from medgraft.audit.examined import Examined
 from medgraft.audit.findings import Finding, Topic
-from medgraft.audit.wording import counted, shown
+from medgraft.audit.wording import shown
+from medgraft.errors import counted
 from medgraft.report.audit_figures import charts_of
 from medgraft.report.audit_pictures import Example, Pictures
 from medgraft.report.drawing import Chart

@@ -8,9 +8,9 @@ import numpy as np
 
 from medgraft.audit.examined import Examined
 from medgraft.audit.findings import Checked, Finding
-from medgraft.audit.wording import counted, verb
+from medgraft.audit.wording import verb
 from medgraft.data import SPLITS
-from medgraft.errors import listing
+from medgraft.errors import counted, listing
 
 RARE = 10
 """A class with fewer images cannot be learned and tested."""

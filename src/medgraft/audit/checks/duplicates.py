@@ -11,7 +11,8 @@ from medgraft.audit.examined import Examined, Rows
 from medgraft.audit.findings import Checked, Finding
 from medgraft.audit.hashing import TURNS
 from medgraft.audit.remedy import further_copies
-from medgraft.audit.wording import counted, verb
+from medgraft.audit.wording import verb
+from medgraft.errors import counted
 
 
 def check(examined: Examined) -> Checked:

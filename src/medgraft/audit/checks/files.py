@@ -8,8 +8,8 @@ import numpy as np
 
 from medgraft.audit.examined import Examined
 from medgraft.audit.findings import Checked, Finding
-from medgraft.audit.wording import counted, tally, verb
-from medgraft.errors import listing
+from medgraft.audit.wording import tally, verb
+from medgraft.errors import counted, listing
 
 STRIDE = 32
 """Pixels of an image that the last block of the usual encoders sees as one."""

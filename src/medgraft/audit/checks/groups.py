@@ -10,8 +10,8 @@ import pandas as pd
 
 from medgraft.audit.examined import Examined
 from medgraft.audit.findings import Checked, Finding
-from medgraft.audit.wording import counted, percent, verb
-from medgraft.errors import listing
+from medgraft.audit.wording import percent, verb
+from medgraft.errors import counted, listing
 
 FEW = 10
 """Fewer groups than this give no interval to speak of."""

@@ -11,9 +11,9 @@ from medgraft.audit.checks.duplicates import conflicting, near_pairs
 from medgraft.audit.examined import Examined, Rows, Texts
 from medgraft.audit.findings import Checked, Finding
 from medgraft.audit.remedy import further_copies, less_held_out
-from medgraft.audit.wording import counted, verb
+from medgraft.audit.wording import verb
 from medgraft.data import SPLITS
-from medgraft.errors import listing
+from medgraft.errors import counted, listing
 
 
 def check(examined: Examined) -> Checked:

@@ -9,9 +9,9 @@ import pandas as pd
 
 from medgraft.audit.examined import Examined, Rows
 from medgraft.audit.findings import Checked, Finding
-from medgraft.audit.wording import counted, percent, tally, verb
+from medgraft.audit.wording import percent, tally, verb
 from medgraft.data import MaskClasses
-from medgraft.errors import DataError, listing
+from medgraft.errors import DataError, counted, listing
 
 FULL = 0.995
 """Share of foreground from which a mask covers everything."""

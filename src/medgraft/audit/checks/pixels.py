@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from medgraft.audit.examined import Examined, Rows
 from medgraft.audit.findings import Checked, Finding
-from medgraft.audit.wording import counted, percent, verb
+from medgraft.audit.wording import percent, verb
+from medgraft.errors import counted
 
 FLAT = 4 / 255
 """Images whose 98 middle percent span less of the range show hardly anything."""
