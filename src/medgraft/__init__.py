@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from medgraft.errors import MedgraftError
     from medgraft.pipeline import advise, fit
     from medgraft.pipeline import compare_runs as compare
+    from medgraft.pipeline.inspect import inspect
     from medgraft.recipe import Recipe
     from medgraft.run import Run
     from medgraft.transfer import Strategy
@@ -31,6 +32,7 @@ _PLACES = {
     "compare": ("medgraft.pipeline", "compare_runs"),
     "data": ("medgraft.data", None),
     "fit": ("medgraft.pipeline", "fit"),
+    "inspect": ("medgraft.pipeline.inspect", "inspect"),
     "losses": ("medgraft.losses", None),
     "models": ("medgraft.models", None),
     "open": ("medgraft.data", "open_data"),
@@ -47,6 +49,7 @@ __all__ = [
     "compare",
     "data",
     "fit",
+    "inspect",
     "losses",
     "models",
     "open",
