@@ -175,7 +175,7 @@ def test_no_space_left_for_the_store(medgraft, workplace, lesions, monkeypatch):
 
 
 def test_data_that_is_an_image(medgraft, workplace, lesions):
-    refused(medgraft("fit", "lesions/images/case_00.png", *TINY), "case_00.png", "give a folder or a CSV file")
+    refused(medgraft("fit", "lesions/images/case_00.png", *TINY), "case_00.png", "give a folder, a CSV file")
     nothing_begun(workplace)
 
 

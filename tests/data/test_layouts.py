@@ -185,7 +185,7 @@ def test_unknown_layouts_say_what_is_understood(tmp_path: Path) -> None:
         open_data(tmp_path)
     with pytest.raises(DataError, match="no such folder or file"):
         open_data(tmp_path / "nowhere")
-    with pytest.raises(DataError, match="give a folder or a CSV"):
+    with pytest.raises(DataError, match="give a folder, a CSV"):
         open_data(tmp_path / "pictures" / "a.png")
 
 
