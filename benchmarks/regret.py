@@ -2,8 +2,8 @@
 
 Each strategy is trained with fit's own options for it, and so is what ``advise`` recommends, at one working size. What
 is lost by following the advice (its regret) is the best strategy's test score less the advised recipe's, with the
-paired interval of ``medgraft compare``. The best of six is best in part by luck, so regret is rather too large. Runs
-that are in ``--out`` already are not trained again.
+paired interval of ``medgraft compare``. The best of several is best in part by luck, so regret is rather too large.
+Runs that are in ``--out`` already are not trained again.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ def main() -> None:
     out = arguments.out or Path(tempfile.mkdtemp())
     rows = []
     for name in SETS:
-        runs = {strategy: train(name, strategy, {"strategy": strategy}, out) for strategy in STRATEGIES}
+        runs = {each: train(name, each, {"strategy": each}, out) for each in arguments.strategies}
         rows.append(_row(name, runs, out))
     print(heading(f"Regret of the advice, {SIZE} px, test images", machine))
-    print(markdown(["Set", *STRATEGIES, "advised", "its score", "regret"], rows))
+    print(markdown(["Set", *arguments.strategies, "advised", "its score", "regret"], rows))
 
 
 def _row(name: str, runs: dict[str, Run], out: Path) -> list[str]:
@@ -85,6 +85,7 @@ def _options(name: str) -> dict[str, Any]:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--strategies", nargs="+", choices=STRATEGIES, default=STRATEGIES, help="which to compare with")
     parser.add_argument("--out", type=Path, metavar="DIR", help="keep the runs here")
     return parser.parse_args()
 
