@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import os
+import builtins
+import errno
+import io
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from medgraft.audit.facts import EDGES, Scan
 from medgraft.audit.hashing import TURNS, is_flat
 from medgraft.audit.near import exact_duplicates, near_duplicates
 from medgraft.audit.scan import scan
+from medgraft.data.formats import parts_of
 from medgraft.data.formats.raster import read_stored
 
 
@@ -94,9 +97,9 @@ def test_values_are_shares_of_the_range(tmp_path: Path) -> None:
 
 
 def test_the_channels_of_the_whole_set_are_those_of_all_pixels(tmp_path: Path) -> None:
-    pictures = [drawn(seed, 48, 48) for seed in range(5)]
+    pictures = [drawn(seed, 32, 48) for seed in range(5)]
     found = scan([save(tmp_path / f"{i}.png", pixels) for i, pixels in enumerate(pictures)])
-    pixels = np.stack(pictures).reshape(-1, 3) / 255  # 48 rows: every one of them is in the sample
+    pixels = np.stack(pictures).reshape(-1, 3) / 255  # 32 rows: every one of them is in the sample
     np.testing.assert_allclose(found.channel_mean, pixels.mean(axis=0), atol=1e-6)
     np.testing.assert_allclose(found.channel_std, pixels.std(axis=0), atol=1e-6)
 
@@ -161,16 +164,42 @@ def test_the_result_is_the_same_whatever_the_number_of_workers(kinds: list[str],
     assert equal(scan(names, workers=1), scan(names, workers=4))
 
 
-def test_every_file_is_decoded_once(kinds: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_file_is_decoded_once_and_likely_copies_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
 
     def counted(path: Path, page: str) -> Any:
-        read.append(str(path))
+        read.append(path.name)
         return read_stored(path, page)
 
     monkeypatch.setattr(picture, "read_stored", counted)
-    scan(kinds)
-    assert sorted(read) == sorted(kinds)
+    monkeypatch.setattr(picture, "read_jpeg", lambda name: None)
+    names = [save(tmp_path / f"{i}.jpg", drawn(i)) for i in range(4)] + [save(tmp_path / "a.png", drawn(4))]
+    scan(names)
+    assert sorted(read) == sorted(Path(name).name for name in names)
+    read.clear()
+    again = save(tmp_path / "b.png", drawn(4))
+    assert exact_duplicates(scan([*names, again])).tolist() == [-1] * 4 + [0, 0]
+    assert sorted(read) == sorted([*(Path(name).name for name in names), "b.png", "a.png", "b.png"])
+
+
+def test_copies_but_for_one_pixel_are_no_exact_duplicates(tmp_path: Path) -> None:
+    """Wherever the pixel is: the first digest sees an eighth of the rows."""
+    names = [save(tmp_path / "a.png", drawn(5))]
+    for row in range(16):
+        pixels = drawn(5).copy()
+        pixels[row, 3, 1] ^= 1
+        names.append(save(tmp_path / f"{row}.png", pixels))
+    assert (exact_duplicates(scan(names)) == -1).all()
+
+
+def test_a_copy_that_goes_before_the_second_look_is_nobodys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [save(tmp_path / f"{name}.png", drawn(6)) for name in "abc"]
+
+    def progress(done: int, total: int) -> None:
+        (tmp_path / "b.png").unlink()
+
+    found = scan(names, progress=progress)
+    assert found.readable.all() and exact_duplicates(found).tolist() == [0, -1, 0]
 
 
 def test_progress_ends_at_the_number_of_images(kinds: list[str]) -> None:
@@ -207,11 +236,35 @@ def test_copies_are_found_among_files(tmp_path: Path) -> None:
     assert turns[0, 2] == "flipped up-down" and turns[0, 1] == ""
 
 
-@pytest.mark.skipif(os.geteuid() == 0 if hasattr(os, "geteuid") else True, reason="root may read everything")
-def test_a_file_without_permission_is_noted(tmp_path: Path) -> None:
+def test_a_file_that_may_not_be_read_is_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Permission is taken by hand, as root is asked for none."""
     name = save(tmp_path / "a.png", drawn())
-    Path(name).chmod(0)
+    plain = io.open
+
+    def guarded(file, *rest, **options):
+        if str(file) == name:
+            raise PermissionError(errno.EACCES, "Permission denied", name)
+        return plain(file, *rest, **options)
+
+    monkeypatch.setattr(io, "open", guarded)
+    monkeypatch.setattr(builtins, "open", guarded)
     assert "cannot be opened" in scan([name]).images["error"].iloc[0]
+
+
+def test_files_that_are_no_rasters_are_seen_too(tmp_path: Path) -> None:
+    import nibabel
+    from pydicom.data import get_testdata_file
+
+    rng = np.random.default_rng(0)
+    volume = np.asarray(Image.fromarray(rng.normal(0, 1, (9, 8)).astype(np.float32)).resize((40, 50)))
+    slices = np.stack([volume * (z + 1) + 50 * z for z in range(3)], axis=2).astype(np.int16)
+    nibabel.save(nibabel.Nifti1Image(slices, np.eye(4)), tmp_path / "scan.nii.gz")
+    names = [str(get_testdata_file("CT_small.dcm")), *parts_of(tmp_path / "scan.nii.gz")]
+    found = scan(names)
+    assert found.images["error"].tolist() == [""] * 4
+    assert found.images["format"].tolist() == ["DICOM"] + ["NIfTI"] * 3
+    assert found.images["grey"].all() and set(found.images["channels"]) == {1}
+    assert (found.images["height"][0], found.images["width"][0]) == (128, 128)
 
 
 def test_pages_of_one_file_are_pictures_of_their_own(tmp_path: Path) -> None:

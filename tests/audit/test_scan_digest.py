@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from medgraft.audit import digest
 from medgraft.audit.digest import pixel_digest
 
 
@@ -50,3 +51,18 @@ def test_two_changes_in_the_same_byte_of_their_words_do_not_cancel(place: int) -
 def test_many_images_have_as_many_digests() -> None:
     rng = np.random.default_rng(2)
     assert len({pixel_digest(rng.integers(0, 2, (8, 8, 1), dtype=np.uint8)) for _ in range(20_000)}) == 20_000
+
+
+def test_pictures_of_more_blocks_than_a_block_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As of 134 MB; here with blocks of 16 words, so that sums of blocks are summed again."""
+    monkeypatch.setattr(digest, "_BLOCK", 16)
+    monkeypatch.setattr(digest, "_PIECE", 64)
+    monkeypatch.setattr(digest, "_FACTORS", digest._FACTORS[:, :16])
+    rng = np.random.default_rng(3)
+    pixels = rng.integers(0, 256, (120, 150, 3), dtype=np.uint8)
+    seen = {pixel_digest(pixels)}
+    for _ in range(300):
+        other = pixels.copy()
+        other[tuple(int(rng.integers(side)) for side in pixels.shape)] ^= 1 << int(rng.integers(8))
+        seen.add(pixel_digest(other))
+    assert len(seen) > 295  # the same change may be drawn twice

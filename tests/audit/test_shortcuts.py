@@ -148,6 +148,14 @@ def test_too_few_are_not_judged() -> None:
     assert "groups (patients)" in found[0].reason
 
 
+def test_nothing_readable_is_not_judged() -> None:
+    scan = scanned(12, np.random.default_rng(13))
+    scan.images["error"] = "gone"
+    found = find_shortcuts(scan, np.arange(12) % 2, ("no", "yes"))
+    assert all(s.reason and not s.beyond_chance for s in found)
+    assert traits(scan, "border pixels").shape == (0, 0)
+
+
 def test_what_is_alike_everywhere_tells_nothing() -> None:
     rng = np.random.default_rng(5)
     scan = scanned(60, rng)

@@ -24,8 +24,8 @@ GAIN_TURNED = 0.1
 GAIN_MOVED = 0.15
 """By how much the fit must be better to say so: moving has thousands of ways to fit by chance, turning seven.
 
-Of 554 outlines of ISIC 2017, 1 in 200 is suspected wrongly, and 6 in 10 that were flipped are found; of 200 masks of
-nuclei, none and all.
+Of 554 outlines of ISIC 2017, 3 are suspected as they are, and 6 in 10 that were flipped, or moved by a tenth of the
+image; of 200 masks of nuclei, none and all.
 """
 
 _FLIPS = 4  # the first of the turns change no shape

@@ -33,8 +33,7 @@ class ImageFacts:
     height, width : in pixels, as shown.
     channels, bits : as stored: 1 or 3 (4 with transparency), and 1, 8 or 16 bits a channel.
     grey : whether all channels are equal, whatever their number.
-    digest : of shape, depth and all pixels, see :mod:`medgraft.audit.digest`; images with the same one are exact
-        duplicates.
+    digest : see :mod:`medgraft.audit.digest`; in a scan, images of one size with the same one are exact duplicates.
     low, high : the smallest and the largest value of all pixels and channels, as shares of the range of the depth.
     mean, std : [3], of each channel; grey images repeat theirs. Shares of the range, over a grid of pixels.
     levels : [5], the percentiles 1, 25, 50, 75 and 99 of luminance on that grid, as shares of the range.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from medgraft.audit.jpeg import read_jpeg
 from medgraft.data.formats import Address, read_image
 from medgraft.data.formats.raster import Stored, read_stored
 from medgraft.data.formats.reading import FORMATS, format_of
@@ -25,16 +27,21 @@ def read_picture(address: str, window: str) -> Stored:
     address : a file, or ``file#part``.
     window : see :func:`medgraft.data.formats.read_image`.
     """
+    stored = read_jpeg(address)
+    if stored is not None:
+        return _three_axes(stored)
     place = Address.parse(address)
     if format_of(place.file) is FORMATS[-1]:
-        stored = read_stored(place.file, place.part)
-        pixels = stored.pixels if stored.pixels.ndim == 3 else stored.pixels[..., None]
-        return Stored(pixels, stored.format, stored.channels, stored.bits)
+        return _three_axes(read_stored(place.file, place.part))
     pixels = read_image(address, 3, window=window)
     if is_grey(pixels):
         pixels = np.ascontiguousarray(pixels[..., :1])
     name = _OTHER_NAMES.get(place.file.suffix.lower(), "DICOM")
     return Stored(pixels, name, pixels.shape[2], pixels.dtype.itemsize * 8)
+
+
+def _three_axes(stored: Stored) -> Stored:
+    return stored if stored.pixels.ndim == 3 else replace(stored, pixels=stored.pixels[..., None])
 
 
 def luminance(pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -1,4 +1,7 @@
-"""One parallel look at all images and masks of a data set: every file is decoded once, and figures are kept of it."""
+"""One parallel look at all images and masks of a data set: every file is decoded once, and figures are kept of it.
+
+Images that may be equal, by their size and an eighth of their rows, are decoded a second time to be sure.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,17 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import fields
 from functools import partial
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from medgraft.audit.digest import pixel_digest
 from medgraft.audit.facts import EDGES, LAYOUT, SCALARS, ImageFacts, MaskFacts, Scan
 from medgraft.audit.hashing import WORDS
 from medgraft.audit.mask_measure import measure_mask
@@ -21,6 +27,7 @@ from medgraft.audit.measure import PERCENTILES, Glance, glance, measure
 from medgraft.audit.picture import luminance, read_picture
 from medgraft.audit.text_regions import FEATURES
 from medgraft.data.formats import AUTO, file_of, read_mask
+from medgraft.data.formats.address import SIGN
 from medgraft.errors import DataError
 
 Progress = Callable[[int, int], None]
@@ -58,12 +65,42 @@ def scan(
     table = _Table(rows, masked=masks is not None)
     workers = workers or _cores()
     batches = [pairs[start : start + _BATCH] for start in range(0, rows, _BATCH)]
-    with ThreadPoolExecutor(workers) as pool:
+    with ThreadPoolExecutor(workers) as pool, _one_thread_each():
         for found in _in_order(pool, partial(_look, window), batches, _AHEAD * workers):
             table.add(found)
             if progress is not None:
                 progress(len(table), rows)
-    return table.finished()
+        seen = table.finished()
+        alike = _alike(seen)
+        addresses = [images[row] for row in alike]
+        digests = np.fromiter(pool.map(partial(_whole_digest, window), addresses, alike), np.uint64, len(alike))
+    seen.images.loc[alike, "digest"] = digests
+    return seen
+
+
+def _alike(seen: Scan) -> list[int]:
+    """Rows of images that share the digest of some of their rows and their size with another."""
+    read = seen.images[seen.readable]
+    return list(read.index[read.duplicated(["digest", "height", "width"], keep=False)])
+
+
+def _whole_digest(window: str, address: str, row: int) -> int:
+    """The digest of all pixels, read once more; of an image that has gone since it is nobody else's."""
+    try:
+        return pixel_digest(read_picture(address, window).pixels)
+    except (DataError, OSError):
+        return pixel_digest(np.array([row]))
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Keep OpenCV from dividing small pictures among threads of its own, which costs more than it gains."""
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
 
 
 def _in_order(
@@ -112,7 +149,7 @@ def _look_at_mask(mask: str, grey: npt.NDArray[Any] | None) -> MaskFacts:
 
 def _bytes(address: str) -> int:
     try:
-        return file_of(address).stat().st_size
+        return os.stat(address if SIGN not in address else file_of(address)).st_size  # noqa: PTH116 - a path costs more
     except OSError:
         return 0
 
