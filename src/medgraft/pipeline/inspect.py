@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from medgraft.audit.audit import Audit
@@ -110,13 +111,14 @@ def examine(data: Path, recipe: Recipe, workers: int | None, observer: Observer)
         lambda done, total: observer.working("looking at images", done, total),
         recipe.window,
     )
+    near = near_duplicates(seen.hashes)
     return Examined(
         manifest,
         seen,
         tuple(problems),
         exact_duplicates(seen),
-        near_duplicates(seen.hashes),
-        tuple(_shortcuts(manifest, seen, recipe.seed)),
+        near,
+        tuple(_shortcuts(manifest, seen, near.clusters, recipe.seed)),
         strays(manifest, problems),
         MaskClasses.from_option(mask_values) if mask_values else None,
     )
@@ -153,11 +155,14 @@ def strays(manifest: Manifest, problems: Sequence[Problem]) -> Mapping[str, int]
     return dict(sorted(found.items()))
 
 
-def _shortcuts(manifest: Manifest, seen: Scan, seed: int) -> list[Shortcut]:
+def _shortcuts(manifest: Manifest, seen: Scan, clusters: npt.NDArray[np.integer], seed: int) -> list[Shortcut]:
+    """Guessed across patients, or where none are known across near-copies, as a copy of an image tells its label."""
     classes = manifest.classes
     if classes is None or classes.count < 2:
         return []
-    groups = pd.factorize(manifest.table["group"])[0] if manifest.has_groups else None
+    alone = np.arange(len(manifest)) + len(manifest)
+    known = manifest.table["group"] if manifest.has_groups else np.where(clusters < 0, alone, clusters)
+    groups = pd.factorize(known)[0]
     return find_shortcuts(seen, np.asarray(manifest.labels), classes.names, groups, seed)
 
 
