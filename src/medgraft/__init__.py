@@ -5,9 +5,9 @@ The public names are loaded when they are first used, so that the command line a
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from medgraft.lazy import lazy_names
 from medgraft.version import __version__
 
 if TYPE_CHECKING:
@@ -23,19 +23,19 @@ if TYPE_CHECKING:
     from medgraft.transfer import Strategy
 
 _PLACES = {
-    "Manifest": ("medgraft.data", "Manifest"),
-    "MedgraftError": ("medgraft.errors", "MedgraftError"),
-    "Recipe": ("medgraft.recipe", "Recipe"),
-    "Run": ("medgraft.run", "Run"),
-    "Strategy": ("medgraft.transfer", "Strategy"),
-    "advise": ("medgraft.pipeline", "advise"),
-    "compare": ("medgraft.pipeline", "compare_runs"),
-    "data": ("medgraft.data", None),
-    "fit": ("medgraft.pipeline", "fit"),
-    "inspect": ("medgraft.pipeline.inspect", "inspect"),
-    "losses": ("medgraft.losses", None),
-    "models": ("medgraft.models", None),
-    "open": ("medgraft.data", "open_data"),
+    "Manifest": "medgraft.data:Manifest",
+    "MedgraftError": "medgraft.errors:MedgraftError",
+    "Recipe": "medgraft.recipe:Recipe",
+    "Run": "medgraft.run:Run",
+    "Strategy": "medgraft.transfer:Strategy",
+    "advise": "medgraft.pipeline:advise",
+    "compare": "medgraft.pipeline:compare_runs",
+    "data": "medgraft.data",
+    "fit": "medgraft.pipeline:fit",
+    "inspect": "medgraft.pipeline.inspect:inspect",
+    "losses": "medgraft.losses",
+    "models": "medgraft.models",
+    "open": "medgraft.data:open_data",
 }
 
 __all__ = [
@@ -55,14 +55,4 @@ __all__ = [
     "open",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _PLACES:
-        raise AttributeError(f"module 'medgraft' has no attribute {name!r}")
-    module, attribute = _PLACES[name]
-    loaded = importlib.import_module(module)
-    return loaded if attribute is None else getattr(loaded, attribute)
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = lazy_names(__name__, _PLACES)

@@ -11,28 +11,8 @@ from torch import Tensor, nn
 
 from medgraft.data import LabelClasses, scale
 from medgraft.data.resize import resize_image
-from medgraft.predictor import Array, as_pixels
+from medgraft.prediction import Array, LabelPrediction, as_pixels, decide_label
 from medgraft.window import AUTO
-
-
-@dataclass(frozen=True)
-class LabelPrediction:
-    """What a model says of one image.
-
-    Attributes
-    ----------
-    probabilities : float32 [C], of each class in class order; they add up to 1, unless an image may have several.
-    label : the class; where an image may have several, those found, joined by ``|`` (empty where none is).
-    names : the classes.
-    """
-
-    probabilities: Array
-    label: str
-    names: tuple[str, ...]
-
-    def __str__(self) -> str:
-        shares = ", ".join(f"{name} {p:.3f}" for name, p in zip(self.names, self.probabilities, strict=True))
-        return f"{self.label or '(none)'} ({shares})"
 
 
 @dataclass(frozen=True)
@@ -45,6 +25,7 @@ class LabelPredictor:
     size : images are resized to [size, size], as they were in training.
     channels : 1 (grey) or 3 (colour).
     threshold : probability from which the second of two classes, or one of several labels, is given.
+    temperature : logits are divided by it before they become probabilities (Guo et al. 2017); 1 leaves them alone.
     window : how files of measured values (DICOM, volumes) become pixels, as it was in training.
     """
 
@@ -53,6 +34,7 @@ class LabelPredictor:
     channels: int
     classes: LabelClasses
     threshold: float = 0.5
+    temperature: float = 1.0
     window: str = AUTO
 
     def predict(self, image: str | Path | Array) -> LabelPrediction:
@@ -76,7 +58,7 @@ class LabelPredictor:
 
     def of_logits(self, logits: Tensor) -> Array:
         """Turn logits [B, 1 or C] into float32 probabilities [B, C]; of two classes, both are given."""
-        logits = logits.float()
+        logits = logits.float() / self.temperature
         if self.classes.kind == "multiclass":
             probability = logits.softmax(1)
         elif self.classes.kind == "multilabel":
@@ -89,11 +71,4 @@ class LabelPredictor:
 
     def decide(self, probabilities: Array) -> LabelPrediction:
         """The label for probabilities [C]: by the threshold, or the largest of more than two classes."""
-        names = self.classes.names
-        if self.classes.kind == "multilabel":
-            label = "|".join(name for name, p in zip(names, probabilities, strict=True) if p >= self.threshold)
-        elif self.classes.kind == "binary":
-            label = names[int(probabilities[1] >= self.threshold)]
-        else:
-            label = names[int(probabilities.argmax())]
-        return LabelPrediction(probabilities, label, names)
+        return decide_label(probabilities, self.classes, self.threshold)

@@ -4,36 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import cv2
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from medgraft.data import MaskClasses, read_image, scale
+from medgraft.data import MaskClasses, scale
 from medgraft.data.resize import resize_image
-from medgraft.errors import DataError
+from medgraft.prediction import Array, Prediction, as_pixels, decide_mask
 from medgraft.window import AUTO
-
-Array = npt.NDArray[Any]
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What a model says of one image, at the image's own size.
-
-    Attributes
-    ----------
-    probability : float32 [H, W] of the foreground (binary), or [C, H, W] over the classes.
-    classes : uint8 [H, W], the class of each pixel; 0 is the background.
-    mask : [H, W], the same in the values of the training masks (such as 0 and 255).
-    """
-
-    probability: Array
-    classes: Array
-    mask: Array
 
 
 @dataclass(frozen=True)
@@ -46,6 +25,7 @@ class Predictor:
     size : images are resized to [size, size], as they were in training.
     channels : 1 (grey) or 3 (colour).
     threshold : probability from which a pixel is foreground, in the binary case.
+    temperature : logits are divided by it before they become probabilities (Guo et al. 2017); 1 leaves them alone.
     window : how files of measured values (DICOM, volumes) become pixels, as it was in training.
     """
 
@@ -54,6 +34,7 @@ class Predictor:
     channels: int
     classes: MaskClasses
     threshold: float = 0.5
+    temperature: float = 1.0
     window: str = AUTO
 
     def predict(self, image: str | Path | Array) -> Prediction:
@@ -75,37 +56,11 @@ class Predictor:
         """
         self.model.eval()
         device = next(self.model.parameters()).device
-        logits = self.model(scale(images.to(device))).float()
+        logits = self.model(scale(images.to(device))).float() / self.temperature
         probability = logits.sigmoid() if logits.shape[1] == 1 else logits.softmax(1)
         result: Array = probability.cpu().numpy()
         return result
 
     def at_size(self, probability: Array, height: int, width: int) -> Prediction:
         """Bring probabilities [1 or C, size, size] to [height, width] (bilinear) and decide the class of each pixel."""
-        planes = [cv2.resize(plane, (width, height), interpolation=cv2.INTER_LINEAR) for plane in probability]
-        if len(planes) == 1:
-            full, decided = planes[0], (planes[0] >= self.threshold).astype(np.uint8)
-        else:
-            full = np.stack(planes)
-            decided = full.argmax(0).astype(np.uint8)
-        return Prediction(full, decided, self.classes.decode(decided))
-
-
-def as_pixels(image: str | Path | Array, channels: int, window: str = AUTO) -> Array:
-    """Return a file's or an array's pixels [H, W, channels], uint8 or uint16; DataError for anything else."""
-    if isinstance(image, str | Path):
-        pixels: Array = read_image(image, channels, window=window)
-        return pixels
-    array = np.asarray(image)
-    if array.ndim == 2:
-        array = array[..., None]
-    if array.ndim != 3 or array.dtype not in (np.uint8, np.uint16) or min(array.shape[:2]) < 1:
-        raise DataError(
-            f"an image array has shape [H, W] or [H, W, channels] and dtype uint8 or uint16, "
-            f"not {list(np.shape(image))} of {array.dtype}."
-        )
-    if array.shape[2] == 1 and channels == 3:
-        array = np.repeat(array, 3, axis=2)
-    if array.shape[2] != channels:
-        raise DataError(f"the model takes images of {channels} channels and this array has {array.shape[2]}.")
-    return array
+        return decide_mask(probability, height, width, self.classes, self.threshold)

@@ -12,9 +12,10 @@ import pandas as pd
 from medgraft.data import LabelClasses, MaskClasses
 from medgraft.errors import RunError
 from medgraft.files import write_text
-from medgraft.label_predictor import LabelPrediction, LabelPredictor
+from medgraft.label_predictor import LabelPredictor
 from medgraft.models import ModelSpec, build_model
-from medgraft.predictor import Array, Prediction, Predictor
+from medgraft.prediction import Array, LabelPrediction, Prediction
+from medgraft.predictor import Predictor
 from medgraft.recipe import Recipe
 from medgraft.scores import Scores, read_predictions
 from medgraft.version import __version__
@@ -129,6 +130,12 @@ class Run:
         info = {"format": FORMAT, "medgraft": __version__, "task": self.recipe.task} | entries
         write_text(self.folder / "model.json", json.dumps(info, indent=2) + "\n")
 
+    def update_model_info(self, **entries: Any) -> None:
+        """Add entries to model.json, such as a threshold that was chosen after training."""
+        write_text(self.folder / "model.json", json.dumps(self.model_info | entries, indent=2) + "\n")
+        for cached in ("predictor", "label_predictor"):
+            self.__dict__.pop(cached, None)
+
     @cached_property
     def predictor(self) -> Predictor:
         """The trained segmentation model, ready to predict; raises RunError where the run has none."""
@@ -162,6 +169,7 @@ class Run:
             "size": int(info["size"]),
             "channels": int(info["spec"]["in_channels"]),
             "threshold": float(info["threshold"]),
+            "temperature": float(info.get("temperature", 1.0)),
             "window": str(info.get("window", AUTO)),
         }
 

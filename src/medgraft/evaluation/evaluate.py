@@ -14,7 +14,7 @@ from medgraft.data import Manifest, PixelStore, evaluation_loader, read_mask
 from medgraft.evaluation.intervals import scores_table
 from medgraft.evaluation.metrics import segmentation_row
 from medgraft.files import replacing
-from medgraft.predictor import Array
+from medgraft.prediction import Array
 from medgraft.progress import Observer
 from medgraft.run import Run
 from medgraft.scores import Scores

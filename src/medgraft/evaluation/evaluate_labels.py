@@ -14,7 +14,7 @@ from medgraft.evaluation.classification import LabelScores, label_scores
 from medgraft.files import replacing
 from medgraft.label_predictor import LabelPredictor
 from medgraft.models import Classifier
-from medgraft.predictor import Array
+from medgraft.prediction import Array
 from medgraft.progress import Observer
 from medgraft.run import Run
 from medgraft.transfer import Features

@@ -18,7 +18,8 @@ from medgraft.errors import DataError, listing
 from medgraft.evaluation import save_mask
 from medgraft.files import replacing
 from medgraft.label_predictor import LabelPredictor
-from medgraft.predictor import Array, Prediction, Predictor
+from medgraft.prediction import Array, Prediction
+from medgraft.predictor import Predictor
 from medgraft.progress import Observer
 from medgraft.report import CLASS_COLOURS, PREDICTION, overlay
 from medgraft.run import Run

@@ -1,0 +1,1 @@
+"""Where else a training is written down: TensorBoard, MLflow, Weights & Biases."""
