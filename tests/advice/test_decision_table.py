@@ -1,13 +1,17 @@
 """The decision table: every size has a row, more patients never mean fewer learning blocks, rules move as they say."""
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from medgraft.advice import Curve, Facts, Machine, read_table, recommend
 from medgraft.advice.decide import decide, within
+from medgraft.cli.advise import text
 from medgraft.scores import Interval
 
 TABLE = read_table()
@@ -41,6 +45,8 @@ XRAYS = Facts(
     (50_000, "far", "full"),
     (499_999, "far", "full"),
     (500_000, "far", "scratch"),
+    (500_000, "moderate", "full"),
+    (500_000, None, "full"),
     (500_000, "near", "full"),
 ])  # fmt: skip
 def test_rows_are_those_of_the_published_table(patients, word, step):
@@ -137,3 +143,39 @@ def test_what_would_change_the_advice():
 def test_rare_classes_are_weighted_up():
     assert recommend(replace(XRAYS, rarest=0.09)).options["imbalance"] == "class_weights"
     assert "imbalance" not in recommend(XRAYS).options
+
+
+def test_a_strategy_that_is_asked_for_brings_its_own_options():
+    masks = replace(XRAYS, task="segmentation", patients=5000, gain=Interval(0.2, 0.1, 0.3, 600))
+    asked = recommend(masks).keeping({"strategy": "frozen"})
+    assert recommend(masks).step == "full"
+    assert asked.options == {"strategy": "frozen", "lr": 0.002, "size": 256, "augment": "xray"}
+    assert (asked.step, asked.minutes, asked.changes) == ("frozen", 0.2, ())
+    said = [reason.sentence for reason in asked.reasons]
+    assert "strategy frozen, as asked for" in said and not any("BatchNorm" in sentence for sentence in said)
+    # One that is no step of the table was not timed either.
+    affine = recommend(masks).keeping({"strategy": "bn_affine", "lr": 0.01})
+    assert affine.minutes is None and affine.headline.startswith("bn_affine, learning rates 0.01 and")
+    assert affine.options["batch_norm"] == "train"
+
+
+def test_nothing_is_said_of_an_option_that_was_asked_for_but_that():
+    policy = {"flip_horizontal": 0.0, "hue": 0.1}
+    asked = recommend(XRAYS).keeping({"size": 64, "augment": policy, "batch_norm": "adapt"})
+    said = [reason.sentence for reason in asked.reasons]
+    assert said[-3:] == ["size 64, as asked for", "augment as asked for", "batch_norm adapt, as asked for"]
+    assert not any("short side" in each or "all images are grey" in each or "statistics" in each for each in said)
+    assert asked.headline.startswith("partial (last 2 of 9 blocks)") and "augmentation as asked for" in asked.headline
+
+
+def test_what_is_undefined_is_none_and_so_is_json():
+    nothing = float("nan")
+    plain = recommend(replace(XRAYS, distance=Interval(0.28, nothing, nothing, 5))).to_dict()
+    assert plain["facts"]["distance"] == {"value": 0.28, "low": None, "high": None, "n": 5, "level": 0.95}
+    json.dumps(plain, allow_nan=False)
+
+
+def test_a_name_of_several_lines_stays_a_comment():
+    advice = recommend(XRAYS)
+    printed = text(advice, advice.options, Path("a\nstrategy: scratch"))
+    assert yaml.safe_load(printed) == advice.options

@@ -257,10 +257,13 @@ def test_lonely_images_and_masks(tmp_path):
     problems = (
         Problem("no mask", "", (f"{tmp_path}/images/a.png",)),
         Problem("masks without image", "", (f"{tmp_path}/masks/b.png",)),
+        Problem("masks not drawn", "1 mask cannot be drawn:\n  c.png is cut short", (f"{tmp_path}/images/c.png",)),
     )
     said = kinds(masks.check(examined(tmp_path, masks=[{}] * 4, problems=problems)))
     assert said["images-without-mask"].leave_out == ("images/a.png",)
     assert said["masks-without-image"].leave_out == ("masks/b.png",)
+    assert said["masks-not-drawn"].leave_out == ("images/c.png",)
+    assert said["masks-not-drawn"].advice == "1 mask cannot be drawn: c.png is cut short"
 
 
 # -- duplicates --------------------------------------------------------------------------------------------------

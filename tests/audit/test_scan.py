@@ -272,3 +272,16 @@ def test_pages_of_one_file_are_pictures_of_their_own(tmp_path: Path) -> None:
     pages[0].save(tmp_path / "stack.tif", save_all=True, append_images=pages[1:])
     found = scan([f"{tmp_path / 'stack.tif'}#{page}" for page in (1, 2)])
     assert found.readable.all() and exact_duplicates(found).tolist() == [-1, -1]
+
+
+def test_grey_levels_are_the_same_pixels_in_one_channel_and_in_three(tmp_path: Path) -> None:
+    grey = drawn()[..., 0]
+    other = np.dstack([grey] * 3)
+    other[50, 60, 2] ^= 1
+    images = [
+        save(tmp_path / "one.png", grey),
+        save(tmp_path / "three.png", np.dstack([grey] * 3)),
+        save(tmp_path / "three.tif", np.dstack([grey] * 3)),
+        save(tmp_path / "nearly.png", other),
+    ]
+    assert exact_duplicates(scan(images)).tolist() == [0, 0, 0, -1]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar
 
 import pytest
-from catalog_fetching import BODY, PAGE, PART, SHA256, got, refused
+from catalog_fetching import BODY, MD5, PAGE, PART, SHA256, got, refused
 from catalog_server import claim, drop_after, hurried, redirect, status, web_page, without
 
 from medgraft.catalog import RemoteFile, Size
@@ -46,6 +47,20 @@ def test_a_length_that_is_always_told_too_long_ends(server, tmp_path):
     refused(url, tmp_path, "3 times in a row", patience=hurried(tries=3), left=PART)
 
 
+@pytest.mark.parametrize("nonsense", ["\xb2", "9" * 5000, "-5", "many"])
+def test_a_length_that_is_no_number_is_none(server, tmp_path, nonsense):
+    def says(reply, asked):
+        return replace(reply, headers={**reply.headers, "Content-Length": nonsense})
+
+    assert got(server.put("f", BODY, says), tmp_path, sha256=SHA256)[0].read_bytes() == BODY
+
+
+@pytest.mark.parametrize("nonsense", ["\xb2", "soon", "Mon, 01 Jan 0001 00:00:00 -0000"])
+def test_a_time_to_wait_that_is_none_is_our_own(server, tmp_path, nonsense):
+    url = server.put("f", BODY, status(503, **{"Retry-After": nonsense}))
+    assert got(url, tmp_path)[0].read_bytes() == BODY
+
+
 def test_without_a_length_the_known_one_counts(server, tmp_path):
     bare = without("Content-Length")
     url = server.put("f", BODY, bare)
@@ -62,6 +77,11 @@ def test_without_a_length_the_known_one_counts(server, tmp_path):
 def test_a_wrong_checksum_removes_the_file(server, tmp_path, known):
     (kind,) = known
     refused(server.put("f", BODY), tmp_path, f"its {kind} is", "was removed", "Run the same command again", **known)
+
+
+def test_a_checksum_in_capitals_is_the_same(server, tmp_path):
+    target, digests = got(server.put("f.bin", BODY), tmp_path, md5=MD5.upper(), sha256=f" {SHA256.upper()}\n")
+    assert target.read_bytes() == BODY and digests["sha256"] == SHA256
 
 
 def test_redirections_are_followed(server, tmp_path):

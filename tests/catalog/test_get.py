@@ -146,6 +146,38 @@ def test_a_kept_file_of_another_address_is_fetched_anew(server, place):
     assert "images/1.png" in below("data/plain")
 
 
+def test_a_kept_file_is_held_against_a_checksum_that_is_known_by_now(server, place):
+    entry = two_files(server, status(404))
+    with pytest.raises(DataError):
+        get(entry, patience=hurried())
+    files = entry.editions[0].files
+    for known in ({"sha256": "0" * 64}, {"md5": "0" * 32}, {"size": Size(5)}):
+        told = (replace(files[0], **known), *files[1:])
+        with pytest.raises(DataError, match=r"not the file that the catalogue knows|are expected"):
+            get(replace(entry, editions=(replace(entry.editions[0], files=told),)), patience=hurried())
+
+
+@pytest.mark.parametrize("note", ["[]", "{}", '{"url": 1}', "5"])
+def test_a_note_that_says_nothing_is_not_trusted(server, place, note):
+    entry = two_files(server, status(404))
+    with pytest.raises(DataError):
+        get(entry, patience=hurried())
+    Path("data/.plain.download/one.zip.json").write_text(note)
+    assert get(entry, patience=hurried()).is_dir()
+
+
+@pytest.mark.parametrize("out", [".", "..", "sub/.."])
+def test_a_place_without_a_name_is_refused_before_anything_is_fetched(server, place, monkeypatch, out):
+    (place / "sub").mkdir()
+    monkeypatch.chdir(place / "sub")
+    (place / "sub" / "sub").mkdir()
+    if out == ".":
+        (place / "sub" / "sub").rmdir()
+    with pytest.raises(RecipeError, match="no name of a folder of its own"):
+        get(plain_set(server), out, patience=hurried())
+    assert not server.asked and not list(place.rglob("*download*"))
+
+
 @pytest.mark.parametrize(
     ("body", "message"),
     [

@@ -252,3 +252,22 @@ def test_rights_are_not_taken_over(tmp_path):
     info.mode = 0o6777
     unpack(tarred(tmp_path / "a.tar", [(info, b"#!")]), "tar", tmp_path / "out", Observer())
     assert not (tmp_path / "out" / "tool").stat().st_mode & 0o7111
+
+
+def test_a_list_of_members_that_points_before_the_beginning_is_damage(tmp_path):
+    archive = zipped(tmp_path / "set.zip", [("a.txt", b"a"), ("b.txt", b"b")])
+    data = bytearray(archive.read_bytes())
+    # Where the last record says that the list begins: zipfile moves every member by what is wrong with it.
+    data[-6:-2] = (data.index(b"PK\x01\x02") + 400).to_bytes(4, "little")
+    archive.write_bytes(bytes(data))
+    refused(archive, "zip", tmp_path, "damaged")
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+def test_folders_in_folders_without_end_are_refused(tmp_path, kind):
+    make = zipped if kind == "zip" else tarred
+    # Each member alone would be made; together they are deeper than anything that removes them goes.
+    members = [("a/" * depth + "x.txt", b"1") for depth in (600, 1200, 1800)]
+    refused(make(tmp_path / f"set.{kind}", members), kind, tmp_path, "more than 64 folders deep")
+    unpack(make(tmp_path / f"good.{kind}", [("a/" * 63 + "x.txt", b"1")]), kind, tmp_path / "good", Observer())
+    assert contents(tmp_path / "good") == {"a/" * 63 + "x.txt": b"1"}

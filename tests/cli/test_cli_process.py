@@ -45,7 +45,14 @@ def _wait_for(path, process):
 def test_ctrl_c_keeps_what_there_is(environment, workplace, ellipses):
     command = [*MEDGRAFT, "fit", str(ellipses), *TINY, "--epochs", "100000", "--patience", "0", "--out", "run"]
     process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        start_new_session=True,
+        # A test run in the background has been told to ignore Ctrl-C, and its children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     _wait_for(workplace / "run/history.jsonl", process)
     process.send_signal(signal.SIGINT)

@@ -105,6 +105,7 @@ def test_files_of_others_are_left_alone(medgraft, cells):
         (("cells", "--group", "patient"), "no CSV beside the folders"),
         (("cells", "--exclude", "none.txt"), "none.txt: no such list"),
         (("cells", "--lr", "1"), "no option --lr"),
+        (("cells", "--workers", "-1"), "-1 threads decode nothing"),
         (("empty",), "the folder is empty"),
     ],
 )

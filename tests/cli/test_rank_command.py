@@ -39,6 +39,14 @@ def test_the_table_leads_with_the_probe_and_says_what_it_means(medgraft, pairs, 
     assert "no single score ranks encoders reliably on medical images" in plain and "arXiv:2308.07444" in plain
 
 
+def test_patients_of_one_image_each_are_known_all_the_same(medgraft, pairs, small, tmp_path):
+    files = sorted(pairs.glob("*/*.png"))
+    rows = "".join(f"{file},{file.parent.name},p{number}\n" for number, file in enumerate(files))
+    (tmp_path / "each.csv").write_text(f"file,label,patient\n{rows}")
+    said = medgraft("rank", tmp_path / "each.csv", "--encoder", small, *QUICK)
+    assert "measured on 22 training images of 22 patients (groups), each kept whole" in said.out
+
+
 def test_json_has_every_figure(medgraft, pairs, small):
     said = medgraft("rank", pairs, "--encoder", small, *QUICK, "--json")
     found = json.loads(said.out)
@@ -85,7 +93,7 @@ class _One:
 
 class _Ranking:
     def __init__(self, *encoders):
-        self.encoders, self.images, self.groups = encoders, 100, 80
+        self.encoders, self.images, self.groups, self.known = encoders, 100, 80, True
 
 
 @pytest.mark.parametrize(

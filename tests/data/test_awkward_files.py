@@ -240,3 +240,15 @@ def test_accents_written_in_two_ways_are_one_name(tmp_path: Path) -> None:
     png(tmp_path / "masks" / (unicodedata.normalize("NFD", "café") + "_mask.png"))
     pairs(tmp_path, ["b"])
     assert len(open_data(tmp_path)) == 2
+
+
+def test_a_name_that_is_no_text_is_named(tmp_path: Path) -> None:
+    for place in ("a/1", "a/2", "b/3", "b/4"):
+        png(tmp_path / "set" / f"{place}.png")
+    odd = os.fsencode(tmp_path / "set" / "b") + b"/\xff.png"
+    try:
+        (tmp_path / "set" / "b" / "3.png").rename(os.fsdecode(odd))
+    except OSError:
+        pytest.skip("this file system takes no such names")
+    with pytest.raises(DataError, match=r"b/\\udcff\.png: this name of a file is no text in UTF-8"):
+        open_data(tmp_path / "set")

@@ -491,7 +491,7 @@ def test_an_inspection_is_told_of_all_and_sees_the_rest(tiny: Path) -> None:
     images[1]["width"] = 9
     with collecting() as problems:
         data = open_data(spoilt(tiny, images=images))
-    assert [problem.kind for problem in problems] == ["missing images", "no mask"]
+    assert [problem.kind for problem in problems] == ["missing images", "masks not drawn"]
     assert problems[0].places == (str(tiny.parent / "d.png"),)
     assert problems[1].places == (str(tiny.parent / "images" / "b.png"),)
     assert data.table["id"].tolist() == ["a", "c"] and masks(data)[0] == EXPECTED[0]

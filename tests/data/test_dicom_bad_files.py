@@ -151,3 +151,16 @@ def test_no_warning_and_no_log_quotes_the_header(tmp_path):
     )
     assert ran.stdout.startswith("(8, 8, 3) Identity(")
     assert "secret" not in (ran.stdout + ran.stderr).lower()
+
+
+def test_claims_of_very_many_frames_or_pixels_are_refused_before_any_memory_is_taken(tmp_path):
+    file = make(tmp_path / "a.dcm", np.zeros((8, 8), np.uint16), NumberOfFrames=2_000_000_000)
+    with pytest.raises(DataError, match=r"a\.dcm: its header claims 2,000,000,000 frames"):
+        parts_of(file)
+    for claim in ("claimed", "compressed"):
+        made = dataset(np.zeros((8, 8), np.uint8))
+        if claim == "compressed":
+            made.compress("1.2.840.10008.1.2.5")
+        made.Rows = made.Columns = 65535
+        with pytest.raises(DataError, match=r"its header claims more than 178,956,970 pixels"):
+            read_image(save(tmp_path / f"{claim}.dcm", made))

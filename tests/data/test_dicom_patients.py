@@ -1,5 +1,7 @@
 """DICOM images in all layouts: their patients become groups, and nothing that tells who they are leaves the files."""
 
+from unicodedata import normalize
+
 import numpy as np
 import pytest
 
@@ -143,7 +145,7 @@ def test_a_data_folder_that_is_called_after_a_patient_lends_no_name(tmp_path):
     assert "wrona" not in " ".join(manifest.notes).lower()
 
 
-@pytest.mark.parametrize("word", ["mrn-00042", "ACC777", "19480317", "Zofia"])
+@pytest.mark.parametrize("word", ["mrn-00042", "ACC777", "19480317", "1948-03-17", "17.03.1948", "03_17_1948", "Zofia"])
 def test_what_is_looked_for_in_names(tmp_path, word):
     made = dataset(picture(1), patient="MRN-00042", PatientName="Li^Zofia", PatientBirthDate="19480317",
                    AccessionNumber="ACC777")  # fmt: skip
@@ -151,6 +153,22 @@ def test_what_is_looked_for_in_names(tmp_path, word):
     assert tells(f"/data/x{word.upper()}y/1.dcm", words)
     assert not tells("/data/LI/other/1.dcm", words)  # two letters are in too many words
     assert tells(f"/data/{uid('study', 'series', 1)}.dcm", words)
+
+
+def test_an_accent_is_found_however_it_is_written(tmp_path):
+    made = dataset(picture(1), PatientName="Wróbel^Zofia", SpecificCharacterSet="ISO_IR 192")
+    words = identity_of(save(tmp_path / "a.dcm", made)).words
+    for form in ("NFC", "NFD"):
+        assert tells(f"/data/{normalize(form, 'WRÓBEL')}/1.dcm", words)
+
+
+def test_entries_of_a_list_that_name_nothing_are_counted_where_names_are_withheld(tmp_path):
+    for number in range(6):
+        made = dataset(picture(number), number=number, patient=f"MRN-{number}", PatientName="Wrona^Zofia")
+        save(tmp_path / "set" / "ab"[number % 2] / f"scan of ZOFIA {number}.dcm", made)
+    (tmp_path / "out.txt").write_text("a/scan of ZOFIA 0.dcm\na/scan of ZOFIA 77.dcm\n")
+    manifest = open_data(tmp_path / "set", exclude=tmp_path / "out.txt")
+    assert manifest.notes[-1] == "out.txt: 1 image left out; nothing here is called 1 name of the list"
 
 
 def test_a_short_id_is_looked_for_as_a_word(tmp_path):

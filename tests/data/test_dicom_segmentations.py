@@ -6,11 +6,13 @@ import highdicom
 import numpy as np
 import pydicom
 import pytest
+from pydicom.uid import BasicTextSRStorage
 
 from dicom_making import dataset, make, save, segmentation
 from medgraft.data import open_data
 from medgraft.data.formats import read_mask
 from medgraft.data.formats.dicom_seg import part_of, read_segmentation
+from medgraft.data.problems import collecting
 from medgraft.errors import DataError
 
 LIVER = Path(pytest.importorskip("data_store").__file__).parent / "data" / "liver.dcm"
@@ -130,6 +132,7 @@ def test_pictures_of_other_series_are_left_aside_and_reports_are_no_pictures(tmp
     for made in others:
         made.InstanceNumber += 10
     report = dataset(np.zeros((2, 2), np.uint8))
+    report.SOPClassUID = report.file_meta.MediaStorageSOPClassUID = BasicTextSRStorage
     for name in ("PixelData", "Rows", "Columns"):
         del report[name]
     made = segmentation(sources, blocks((0, LEFT, LEFT), count=3)[..., 0])
@@ -192,3 +195,31 @@ def test_a_label_map_is_refused(tmp_path):
         read_mask(folder / "seg.dcm")
     with pytest.raises(DataError, match="LABELMAP is not read"):
         open_data(folder)
+
+
+def test_headers_that_are_cut_short_are_no_reports_and_stop_no_inspection(tmp_path):
+    first, second = slices(series="first"), slices(series="second")
+    segments = {
+        "a.dcm": segmentation(first, blocks((0, LEFT, LEFT)), number=1),
+        "b.dcm": segmentation(second, blocks((0, LEFT, LEFT)), number=2),
+    }
+    folder = scene(tmp_path / "set", first, segments)
+    for made in second:
+        save(folder / "other" / f"IM{made.InstanceNumber:04d}", made)
+    cut = folder / "scan" / "IM0005"  # which nobody marked
+    cut.write_bytes(cut.read_bytes()[:360])
+    with pytest.raises(DataError, match=r"IM0005: (its header is cut short|cannot be read as DICOM)"):
+        open_data(folder)
+    marked = folder / "other" / "IM0001"
+    marked.write_bytes(b"no DICOM" * 100)
+    (folder / "other" / "IM0001").rename(folder / "other" / "IM0001.dcm")
+    with collecting() as problems:
+        manifest = open_data(folder)
+    assert [(problem.kind, *map(Path, problem.places)) for problem in problems] == [
+        ("unreadable files", folder / "other" / "IM0001.dcm"),
+        ("unreadable files", folder / "scan" / "IM0005"),
+        ("masks without image", folder / "b.dcm"),
+    ]
+    assert sorted(Path(image).name for image in manifest.table["image"]) == sorted(
+        [f"IM000{n}" for n in (1, 2, 3, 4)] + [f"IM000{n}" for n in (2, 3, 4, 5)]
+    )

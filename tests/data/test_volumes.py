@@ -250,6 +250,16 @@ def test_looking_up_is_working_out(dtype: type[np.generic]) -> None:
     assert (window.apply(values) == window.apply(values.astype(np.float64))).all()
 
 
+@pytest.mark.parametrize(("dtype", "least", "step"), [("float64", 1e6, 1e-3), ("int32", 2**30, 1)])
+def test_large_values_that_lie_close_together_are_told_apart(
+    tmp_path: Path, dtype: str, least: float, step: float
+) -> None:
+    values = (least + step * np.arange(60)).reshape(3, 4, 5).astype(dtype)
+    file = nifti(tmp_path / "a.nii", values)
+    levels = np.stack([read_image(part, 1, window="full")[..., 0] for part in parts_of(file)])
+    assert sorted(levels.ravel().tolist()) == [round(65535 * place / 59) for place in range(60)]
+
+
 def test_windows_that_only_dicom_has(tmp_path: Path) -> None:
     file = nifti(tmp_path / "ct.nii.gz", coded())
     with pytest.raises(DataError, match=r"ct\.nii\.gz: has no windows of its own, and LUNG is asked for.*40/400"):

@@ -244,3 +244,24 @@ def test_as_many_volumes_at_once_as_memory_allows(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(volumes, "BUDGET", 100)
     assert volumes.at_once([file], 16) == 1
     assert volumes.at_once([tmp_path / "photo.png"], 16) == 16
+
+
+def test_a_claim_of_very_many_slices_is_refused_before_they_are_counted(tmp_path: Path) -> None:
+    head = "NRRD0004\ntype: uint8\ndimension: 3\nsizes: 1 1 2000000000\nencoding: raw\n"
+    (tmp_path / "a.nrrd").write_text(f"{head}\n0000")
+    (tmp_path / "b.raw").write_bytes(b"0000")
+    (tmp_path / "b.nhdr").write_text(f"{head}data file: b.raw\n")
+    nib.Nifti2Image(np.zeros((1, 1, 4), np.uint8), np.eye(4)).to_filename(tmp_path / "c.nii")
+    raw = bytearray((tmp_path / "c.nii").read_bytes())
+    raw[40:48] = (2_000_000_000).to_bytes(8, "little")  # NIfTI-2: dim[3] begins at byte 40
+    (tmp_path / "c.nii").write_bytes(raw)
+    for name in ("a.nrrd", "b.nhdr", "c.nii"):
+        with pytest.raises(DataError, match=rf"{name}: its header claims 2,000,000,000 bytes of voxels"):
+            parts_of(tmp_path / name)
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "bzip2"])
+def test_a_packed_volume_of_nothing_is_no_false_claim(tmp_path: Path, encoding: str) -> None:
+    nrrd.write(str(tmp_path / "empty.nrrd"), np.zeros((128, 128, 40), np.uint8), {"encoding": encoding})
+    (first, *_) = parts_of(tmp_path / "empty.nrrd")
+    assert not read_mask(first).any()

@@ -10,7 +10,7 @@ from PIL import Image
 
 from medgraft import Run, advise, fit
 from medgraft.cli.main import main
-from medgraft.errors import RecipeError
+from medgraft.errors import RecipeError, RunError
 from medgraft.pipeline import advising
 from medgraft.progress import Observer
 from medgraft.recipe import Recipe
@@ -88,6 +88,11 @@ def test_what_the_user_chose_is_kept(blobs, untimed):
     assert any(reason.sentence == "lr 0.01, as asked for" for reason in advice.reasons)
 
 
+def test_auto_as_a_wish_is_no_strategy_to_keep(blobs, untimed):
+    advice = advise(blobs, observer=Observer(), strategy="auto", **QUICK)
+    assert advice.options["strategy"] == "frozen" and advice.headline.startswith("frozen, ")
+
+
 def test_auto_is_followed_and_said(blobs, tmp_path, monkeypatch, untimed):
     heard = Heard()
     run = fit(blobs, out=tmp_path / "run", strategy="auto", epochs=1, observer=heard, **QUICK)
@@ -105,6 +110,23 @@ def test_auto_is_followed_and_said(blobs, tmp_path, monkeypatch, untimed):
 def test_auto_does_not_name_the_run_to_resume(blobs):
     with pytest.raises(RecipeError, match="name the run to go on with by --out"):
         fit(blobs, strategy="auto", resume=True, observer=Observer())
+
+
+def test_a_folder_that_is_taken_is_refused_before_anything_is_measured(blobs, tmp_path, monkeypatch):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "mine.txt").write_text("mine")
+    monkeypatch.setattr(advising, "measure", None)
+    with pytest.raises(RunError, match="exists already"):
+        fit(blobs, out=tmp_path / "run", strategy="auto", observer=Observer(), **QUICK)
+
+
+def test_what_cannot_be_probed_takes_its_time_all_the_same(tabled):
+    table = pd.read_csv(tabled / "table.csv")
+    table["patient"] = table["split"]  # one patient to learn from, and none to test on
+    table.to_csv(tabled / "lone.csv", index=False)
+    facts = advise(tabled / "lone.csv", observer=Observer(), **QUICK).facts
+    assert facts.probe is None and facts.gain is None
+    assert 0 < facts.minutes["frozen"] < facts.minutes["full"]
 
 
 def test_a_model_without_encoder_is_refused(ellipses):

@@ -1,6 +1,8 @@
 """DICOM from the command line: trained on, predicted, and nothing of a patient left behind."""
 
+import base64
 import json
+import re
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import replace
 
@@ -12,6 +14,8 @@ import pytest
 from dicom_making import dataset, make, save, segmentation
 from medgraft import Run
 from medgraft.cli.main import main
+from medgraft.pipeline.inspect import inspect
+from medgraft.progress import Observer
 
 QUICK = ["--size", "64", "--bootstrap", "100", "--engine", "torch", "--precision", "fp32",
          "--memory-format", "contiguous"]  # fmt: skip
@@ -125,7 +129,7 @@ def test_segmentations_are_learnt_and_a_dicom_file_is_outlined(segmented, tmp_pa
     assert len(list((tmp_path / "all").glob("*_mask.png"))) == 3
     # A folder of folders, with a segmentation in each.
     assert main(["predict", str(run.folder), str(data), "--out", str(tmp_path / "below")]) == 0
-    assert len(list((tmp_path / "below").glob("*_mask.png"))) == 24
+    assert len(list((tmp_path / "below").rglob("*_mask.png"))) == 24
 
 
 def found_in(folder, words):
@@ -168,6 +172,45 @@ def test_names_of_files_that_tell_who_it_is_stay_out_too(tmp_path, monkeypatch):
     assert "images are called by hashes" in report and "data:image/jpeg" in report
     assert "is not there any more" not in report
     assert found_in(tmp_path / "made", SECRETS) == []
+
+
+def test_an_inspection_tells_of_no_patient_whatever_is_wrong(tmp_path):
+    """In folders with names: files that are missing, cut short, no DICOM, of two labels, listed twice, in no table."""
+    data, made = tmp_path / "Trzmielowska1", tmp_path / "made"
+    made.mkdir()
+    rows = ["file,label"]
+    for number in range(12):
+        for shape in ("disc", "cross"):
+            file = f"Trzmielowska{number % 6}/{shape}_{number}.dcm"
+            save(data / file, scan(shape, number + 100 * (shape == "cross"), number % 6))
+            rows.append(f"{file},{shape}")
+    cut = data / "Trzmielowska2/disc_2.dcm"
+    cut.write_bytes(cut.read_bytes()[:-900])
+    (data / "Trzmielowska3/disc_3.dcm").write_bytes(b"garbage" * 30)
+    save(data / "Trzmielowska5/stray.dcm", scan("disc", 77, 5))
+    rows += ["Trzmielowska4/missing.dcm,disc", "Trzmielowska4/disc_4.dcm,disc", "Trzmielowska5/disc_5.dcm,cross"]
+    (data / "labels.csv").write_text("\n".join(rows) + "\n")
+    out = ["--out", made / "inspect"]
+    with (made / "said.txt").open("w") as said, redirect_stdout(said):
+        words = ["inspect", data / "labels.csv", *out, "--fix-list", tmp_path / "out.txt"]
+        assert main([str(word) for word in words]) == 0
+    found = json.loads((made / "inspect" / "audit.json").read_text())
+    kinds = {finding["kind"] for finding in found["findings"]}
+    assert kinds >= {"missing-files", "unreadable-files", "two-labels", "listed-twice", "unlisted-files"}
+    assert found["summary"]["root"] == "dicom"
+    assert found_in(made, SECRETS) == []
+    # What has no content to be called by stands in the list, as nothing could be left out otherwise.
+    assert main(["inspect", str(data / "labels.csv"), "--exclude", str(tmp_path / "out.txt"), *map(str, out)]) == 0
+    assert json.loads((made / "inspect" / "audit.json").read_text())["counts"]["error"] == 0
+
+
+def test_an_inspection_shows_pictures_through_the_window_that_was_asked_for(tmp_path):
+    data = class_folders(tmp_path / "shapes", lambda shape, number: f"{shape}{number:02d}.dcm", count=3)
+    for window, grey in (("-3000/100", 255), ("3000/100", 0)):
+        page = inspect(data, out=tmp_path / "out", observer=Observer(), window=window).page.read_text()
+        pictures = re.findall(r"data:image/jpeg;base64,([^\"]+)", page)
+        seen = [cv2.imdecode(np.frombuffer(base64.b64decode(text), np.uint8), 0) for text in pictures]
+        assert len(seen) >= 6 and all(np.abs(picture.astype(int) - grey).max() < 3 for picture in seen)
 
 
 def test_a_run_resumes_and_one_of_before_the_option_opens(labelled, tmp_path, capsys):

@@ -155,6 +155,19 @@ def test_a_table_that_was_asked_for_is_not_passed_over(plain, resnet):
         distance_from_pretraining(plain, group="cases", **resnet)
 
 
+def test_a_table_with_a_fault_does_not_bring_its_test_images_back(plain, resnet):
+    names = [file.name for file in sorted(plain.glob("disc*.png"))]
+    splits = ["test" if number < 4 else "train" for number in range(len(names))]
+    labels = ["ab"[number % 2] for number in range(len(names))]
+    table = pd.DataFrame({"file": names, "label": labels, "split": splits})
+    table.loc[len(table)] = ("gone.png", "a", "train")
+    table.to_csv(plain / "labels.csv", index=False)
+    with pytest.raises(DataError, match=r"gone\.png"):
+        distance_from_pretraining(plain, **resnet)
+    (plain / "labels.csv").write_text("when,who\n1,2\n")  # a table of something else
+    assert distance_from_pretraining(plain, **resnet).data.images == 12
+
+
 def test_one_image_has_a_distance_and_no_interval(plain, resnet):
     report = distance_from_pretraining(plain, images=1, **resnet)
     assert report.layers.value > 0 and np.isnan(report.layers.low)

@@ -20,7 +20,7 @@ class Decision:
 
 def decide(facts: Facts, table: Table) -> Decision:
     """Take the row for the number of patients and the distance, and apply the rules that hold."""
-    row = table.row(facts.count, is_similar(facts, table))
+    row = table.row(facts.count, is_similar(facts, table), facts.word)
     step, applied = row.step, []
     for rule in table.rules:
         if _holds(rule, facts) and not _already(rule, step, table):

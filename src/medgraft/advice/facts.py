@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
@@ -82,5 +83,13 @@ class Facts:
         return replace(self, minutes=minutes)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain types that JSON can hold."""
-        return asdict(self)
+        """Plain types that JSON can hold; an undefined number is None."""
+        plain: dict[str, Any] = _defined(asdict(self))
+        return plain
+
+
+def _defined(value: Any) -> Any:
+    """The same with None for what is undefined, as JSON has no NaN."""
+    if isinstance(value, dict):
+        return {key: _defined(item) for key, item in value.items()}
+    return None if isinstance(value, float) and math.isnan(value) else value

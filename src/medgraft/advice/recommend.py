@@ -58,10 +58,27 @@ class Advice:
         return f"{describe(self.options, self.facts.blocks)}{time}"
 
     def keeping(self, chosen: dict[str, Any]) -> Advice:
-        """The same, with options that somebody chose in place of those that were advised."""
+        """The same, with options that somebody chose in place of those that were advised.
+
+        A strategy brings its own rates, BatchNorm mode and minutes; what is said of other options is said anew.
+        """
+        strategy = chosen.get("strategy", self.options["strategy"])
+        advised = self if strategy == self.options["strategy"] else self._with_strategy(strategy)
         other = {name: value for name, value in chosen.items() if self.options.get(name) != value}
-        said = tuple(Reason(f"{name} {value}, as asked for", "chosen") for name, value in other.items())
-        return replace(self, options=self.options | chosen, reasons=(*self.reasons, *said))
+        left = {name: value for name, value in advised.options.items() if name not in other}
+        before = set(_of_options(self.options, self.facts))
+        reasons = (reason for reason in self.reasons if reason not in before)
+        said = (Reason(f"{name} {_in_words(value)}as asked for", "chosen") for name, value in other.items())
+        return replace(
+            advised, options=advised.options | chosen, reasons=(*reasons, *_of_options(left, self.facts), *said)
+        )
+
+    def _with_strategy(self, strategy: str) -> Advice:
+        """The options of another strategy; one that is no step of the table gets those of training everything."""
+        table = read_table()
+        step = strategy if strategy in table.steps else "full"
+        options = options_of(step, self.facts, table) | {"strategy": strategy}
+        return replace(self, step=strategy, options=options, changes=(), minutes=self.facts.minutes.get(strategy))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain types that JSON can hold."""
@@ -109,7 +126,8 @@ def describe(options: dict[str, Any], blocks: int) -> str:
     if "encoder_lr" in options:
         rates = f"learning rates {options['lr']:g} and, in the encoder, {options['encoder_lr']:g}"
     norm = f", BatchNorm {options['batch_norm']}" if "batch_norm" in options else ""
-    return f"{strategy}, {rates}{norm}, {options['size']} px, augmentation {options['augment']}"
+    augment = options["augment"] if isinstance(options["augment"], str) else "as asked for"
+    return f"{strategy}, {rates}{norm}, {options['size']} px, augmentation {augment}"
 
 
 def options_of(step: str, facts: Facts, table: Table) -> dict[str, Any]:
@@ -170,7 +188,7 @@ def _of_budget(wanted: str, step: str, budget: float | None, facts: Facts) -> It
 
 
 def _of_options(options: dict[str, Any], facts: Facts) -> Iterator[Reason]:
-    if options["size"] < DEFAULT_SIDE[facts.task]:
+    if "size" in options and options["size"] < DEFAULT_SIDE[facts.task]:
         yield Reason(f"the images have a short side of {facts.side} pixels: size {options['size']}", "counted")
     if "batch_norm" in options:
         moves = options["batch_norm"] == "train"
@@ -180,7 +198,7 @@ def _of_options(options: dict[str, Any], facts: Facts) -> Iterator[Reason]:
             else "similar images: BatchNorm statistics stay as they are"
         )
         yield Reason(said, "rule of thumb")
-    if facts.grey:
+    if facts.grey and "augment" in options:
         yield Reason("all images are grey: no vertical flips, no change of hue (policy xray)", "counted")
     if "imbalance" in options:
         yield Reason(f"the rarest class has {facts.rarest:.1%} of the images: classes are weighted", "counted")
@@ -218,6 +236,11 @@ def _duration(minutes: float) -> str:
     if minutes < 1:
         return f"{max(1, round(60 * minutes))} s"
     return f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.1f} h"
+
+
+def _in_words(value: Any) -> str:
+    """A chosen value before ``as asked for``; a policy of augmentation has too many numbers to repeat."""
+    return "" if isinstance(value, dict) else f"{value}, "
 
 
 def _signed(interval: Interval) -> str:

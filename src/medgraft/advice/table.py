@@ -12,7 +12,10 @@ import yaml
 
 @dataclass(frozen=True)
 class Row:
-    """One row: for so many patients (``high`` None: no end), similar or not (None: either), begin with ``step``."""
+    """One row: for so many patients (``high`` None: no end), similar or not (None: either), begin with ``step``.
+
+    ``words`` narrows it to images that are so far away; empty for any distance, a known one or not.
+    """
 
     number: int
     name: str
@@ -21,11 +24,12 @@ class Row:
     similar: bool | None
     step: str
     because: str
+    words: tuple[str, ...] = ()
 
-    def fits(self, patients: int, similar: bool) -> bool:
+    def fits(self, patients: int, similar: bool, word: str | None = None) -> bool:
         """Whether data of that size and likeness falls into this row; the upper end belongs to the next one."""
         inside = self.low <= patients and (self.high is None or patients < self.high)
-        return inside and self.similar in (None, similar)
+        return inside and self.similar in (None, similar) and (not self.words or word in self.words)
 
 
 @dataclass(frozen=True)
@@ -53,9 +57,9 @@ class Table:
     rates: dict[str, dict[str, float]]
     rules: tuple[Rule, ...]
 
-    def row(self, patients: int, similar: bool) -> Row:
-        """The first row that fits."""
-        return next(row for row in self.rows if row.fits(patients, similar))
+    def row(self, patients: int, similar: bool, word: str | None = None) -> Row:
+        """The first row that fits; ``word`` is the distance, None where it is not known."""
+        return next(row for row in self.rows if row.fits(patients, similar, word))
 
     def beyond(self, step: str, other: str) -> bool:
         """Whether ``step`` trusts the pretrained features no more than ``other`` does."""
@@ -68,7 +72,16 @@ def read_table() -> Table:
     """Read the table that comes with the package."""
     raw = yaml.safe_load((files("medgraft.advice") / "table.yaml").read_text(encoding="utf-8"))
     rows = tuple(
-        Row(number, row["name"], row["patients"][0], row["patients"][1], row["similar"], row["step"], row["because"])
+        Row(
+            number,
+            row["name"],
+            row["patients"][0],
+            row["patients"][1],
+            row["similar"],
+            row["step"],
+            row["because"],
+            tuple(row.get("words", ())),
+        )
         for number, row in enumerate(raw["rows"], start=1)
     )
     rules = tuple(

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ import numpy.typing as npt
 from medgraft.audit.facts import Scan
 from medgraft.data import SPLITS, Manifest, MaskClasses
 from medgraft.data.exclusion import entry_for
+from medgraft.data.formats import AUTO, file_of
 from medgraft.data.problems import Problem, ProblemKind
 
 if TYPE_CHECKING:  # what they import takes longer than a training's own checks
@@ -38,6 +39,7 @@ class Examined:
     shortcuts : what the labels can be guessed from.
     strays : files of images that lie with the data and are no part of it, by their folder.
     mask_classes : what mask values mean, where that was said.
+    window : how grey levels were read (see the option ``window``).
     """
 
     manifest: Manifest
@@ -48,6 +50,7 @@ class Examined:
     shortcuts: tuple[Shortcut, ...] = ()
     strays: Mapping[str, int] = field(default_factory=dict)
     mask_classes: MaskClasses | None = None
+    window: str = AUTO
 
     def __len__(self) -> int:
         return len(self.manifest)
@@ -103,7 +106,31 @@ class Examined:
     def refused(self, *kinds: ProblemKind) -> tuple[str, ...]:
         """Names of all that was refused for one of these kinds of problems, each once."""
         places = [place for problem in self.problems if problem.kind in kinds for place in problem.places]
-        return tuple(dict.fromkeys(self._short(place) for place in places))
+        called = {entry: name for name, entry in self.withheld.items()}
+        return tuple(dict.fromkeys(called.get(entry, entry) for entry in map(self._short, places)))
+
+    @cached_property
+    def withheld(self) -> dict[str, str]:
+        """How a list names files that were refused and whose names tell who a patient is, by what they are called.
+
+        They are numbered, as what is not there has no content to be called by.
+        """
+        if not self.manifest.withheld:
+            return {}
+        places = [place for problem in self.problems for place in problem.places if Path(place).is_absolute()]
+        entries = dict.fromkeys(map(self._short, places))
+        return {f"withheld file {number}": entry for number, entry in enumerate(entries, start=1)}
+
+    def reasons(self, rows: Rows, column: Literal["image", "target"]) -> dict[str, str]:
+        """Why the images in ``rows``, or their masks, cannot be read, by the images' names."""
+        seen = self.scan.images if column == "image" else self.scan.masks
+        assert seen is not None
+        said = {self.names[row]: str(seen["error"].iloc[row]) for row in rows}
+        if self.manifest.withheld:  # an error names its file, and perhaps once more in what to do about it
+            for row in rows:
+                name, file = self.names[row], file_of(self.manifest.table[column].iloc[row])
+                said[name] = said[name].replace(str(file), name).replace(file.name, name)
+        return said
 
     def said_of(self, kind: ProblemKind) -> str:
         """What a training says of the first problem of a kind; empty where there is none."""

@@ -77,6 +77,7 @@ def glance(picture: Stored, grey: Grey, size: int) -> Glance:
     mean, std = cv2.meanStdDev(pixels[rows])
     bins = 256 if top == 255 else _BINS
     reached = np.cumsum(cv2.calcHist([grey[rows]], [0], None, [bins], [0, top + 1]).ravel(), dtype=np.float64)
+    colourless = is_grey(pixels)
     levels = np.searchsorted(reached, _SHARES * reached[-1]) * (1 / (bins - 1))
     about = {
         "format": picture.format,
@@ -85,8 +86,9 @@ def glance(picture: Stored, grey: Grey, size: int) -> Glance:
         "width": pixels.shape[1],
         "channels": picture.channels,
         "bits": picture.bits,
-        "grey": is_grey(pixels),
-        "digest": pixel_digest(pixels[::_DIGESTED]),
+        "grey": colourless,
+        # The same for grey levels that were stored once and for those stored in three equal channels.
+        "digest": pixel_digest((grey if colourless else pixels)[::_DIGESTED]),
         "low": low / top,
         "high": high / top,
         "mean": _three(mean, top),

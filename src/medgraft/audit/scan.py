@@ -24,7 +24,7 @@ from medgraft.audit.facts import EDGES, LAYOUT, SCALARS, ImageFacts, MaskFacts, 
 from medgraft.audit.hashing import WORDS
 from medgraft.audit.mask_measure import measure_mask
 from medgraft.audit.measure import PERCENTILES, Glance, glance, measure
-from medgraft.audit.picture import luminance, read_picture
+from medgraft.audit.picture import is_grey, luminance, read_picture
 from medgraft.audit.text_regions import FEATURES
 from medgraft.data.formats import AUTO, file_of, read_mask
 from medgraft.data.formats.address import SIGN
@@ -87,7 +87,8 @@ def _alike(seen: Scan) -> list[int]:
 def _whole_digest(window: str, address: str, row: int) -> int:
     """The digest of all pixels, read once more; of an image that has gone since it is nobody else's."""
     try:
-        return pixel_digest(read_picture(address, window).pixels)
+        pixels = read_picture(address, window).pixels
+        return pixel_digest(luminance(pixels) if is_grey(pixels) else pixels)
     except (DataError, OSError):
         return pixel_digest(np.array([row]))
 

@@ -19,7 +19,7 @@ def summarise(examined: Examined) -> dict[str, Any]:
     read = scan.images[scan.readable]
     found: dict[str, Any] = {
         "name": manifest.name,
-        "root": str(manifest.root),
+        "root": manifest.name if manifest.withheld else str(manifest.root),
         "task": manifest.task,
         "images": len(manifest),
         "readable": int(scan.readable.sum()),

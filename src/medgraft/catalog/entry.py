@@ -76,6 +76,8 @@ class RemoteFile:
             raise ValueError(f"{self.url!r} is no address of the web")
         if not self.name:
             object.__setattr__(self, "name", unquote(parts.path.rpartition("/")[2]))
+        for kind in ("md5", "sha256"):  # some tools write them in capitals
+            object.__setattr__(self, kind, getattr(self, kind).strip().lower())
         if self.name in ("", ".", "..") or "/" in self.name or "\\" in self.name:
             raise ValueError(f"{self.url!r} gives no name of a file: {self.name!r}")
 

@@ -18,7 +18,7 @@ from medgraft.catalog.entries import find_dataset
 from medgraft.catalog.entry import Dataset, Edition, RemoteFile, in_units
 from medgraft.catalog.fetch import Patience, fetch
 from medgraft.catalog.unpack import unpack
-from medgraft.errors import DataError
+from medgraft.errors import DataError, RecipeError
 from medgraft.files import write_text
 from medgraft.progress import Observer
 from medgraft.version import __version__
@@ -53,7 +53,7 @@ def get(
     Raises
     ------
     RecipeError
-        For an unknown name or size; near names are suggested.
+        For an unknown name or size, where near names are suggested; for a place such as ``.`` without a name.
     DataError
         For a set that only a person can get (with the steps), a folder that holds something else, a server that
         fails or sends another file, an archive that is refused, and a disk that is too small.
@@ -64,6 +64,8 @@ def get(
         raise DataError(_by_person(entry, Path(out or entry.folder())))
     edition = entry.edition(size)
     folder = Path(out or entry.folder(size)).expanduser()
+    if folder.name in ("", ".."):
+        raise RecipeError(f"{folder} is no name of a folder of its own, which a set needs; name one with --out.")
     if _is_there(folder, edition):
         observer.say(f"{folder} holds {edition.folder} already ({_contents(folder)}); nothing was fetched")
         return folder
@@ -110,14 +112,21 @@ def _whole(file: RemoteFile, target: Path, page: str, observer: Observer, patien
     """Fetch one file unless it was fetched and checked before; returns its digests."""
     notes = target.with_name(f"{target.name}.json")
     if target.is_file():
-        with suppress(OSError, ValueError):
+        with suppress(OSError, ValueError, KeyError, TypeError):
             known: dict[str, Any] = json.loads(notes.read_text(encoding="utf-8"))
-            if known["url"] == file.url and known["bytes"] == target.stat().st_size:
+            if known["url"] == file.url and known["bytes"] == target.stat().st_size and _is_the_known_one(file, known):
                 return known["digests"]  # type: ignore[no-any-return]
         target.unlink()
     found = fetch(file, target, page, observer, patience)
     write_text(notes, json.dumps({"url": file.url, "bytes": target.stat().st_size, "digests": found}))
     return found
+
+
+def _is_the_known_one(file: RemoteFile, noted: dict[str, Any]) -> bool:
+    """Whether what was noted of a kept file agrees with the catalogue, which may know more by now."""
+    wanted = (("md5", file.md5), ("sha256", file.sha256))
+    agree = all(not known or noted["digests"][kind] == known for kind, known in wanted)
+    return agree and file.exact_bytes in (None, noted["bytes"])
 
 
 def _put(file: RemoteFile, source: Path, folder: Path, observer: Observer) -> None:

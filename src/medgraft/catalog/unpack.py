@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import io
 import re
@@ -21,6 +22,8 @@ from medgraft.progress import Observer
 
 _CHUNK = 1 << 20
 _LARGEST_HEADER = 16 << 20
+_DEEPEST = 64
+"""Folders in folders; walking through a thousand of them ends in an error, also while they are removed."""
 _BLOCK = 512
 _RUBBISH = frozenset(("__MACOSX", ".DS_Store"))
 _DRIVE = re.compile(r"[A-Za-z]:")
@@ -154,6 +157,8 @@ def _inside(archive: Path, folder: Path, name: str) -> Path | None:
     path = PurePosixPath(name.replace("\\", "/"))
     if "\0" in name or path.is_absolute() or _DRIVE.match(name) or ".." in path.parts:
         raise _refused(archive, name, "a path that leaves the folder")
+    if len(path.parts) > _DEEPEST:
+        raise DataError(f"{archive.name} was not unpacked: it has a member more than {_DEEPEST} folders deep.")
     return None if _RUBBISH & set(path.parts) else folder.joinpath(*path.parts)
 
 
@@ -225,3 +230,8 @@ def _reading(archive: Path) -> Iterator[None]:
         NotImplementedError, RuntimeError, ValueError, OverflowError,
     ) as error:  # fmt: skip
         raise DataError(f"{archive.name} is damaged or cut short ({error}), and was not unpacked.") from error
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        # A damaged list of members makes zipfile go to a place before the archive's beginning.
+        raise DataError(f"{archive.name} is damaged or cut short, and was not unpacked.") from error

@@ -23,7 +23,10 @@ _LATER = frozenset((408, 425, 429))
 _CHUNK = 1 << 14
 """Bytes that are waited for before they are handed on; what is waited for when a process is killed is lost."""
 
-_RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)")
+_DIGITS = r"[0-9]{1,18}"
+"""More, or other than these, no file is long."""
+
+_RANGE = re.compile(rf"bytes (?:({_DIGITS})-({_DIGITS})|\*)/({_DIGITS}|\*)")
 
 
 class UnfinishedError(Exception):
@@ -129,18 +132,18 @@ def _mark(headers: Any) -> str:
 
 
 def _number(text: str | None) -> int | None:
-    return int(text) if text and text.isdigit() else None
+    return int(text) if text and re.fullmatch(_DIGITS, text.strip()) else None
 
 
 def _asked_to_wait(text: str | None) -> float:
     """Seconds of a Retry-After, which is a number or a date (RFC 9110, section 10.2.3)."""
     if not text:
         return 0.0
-    if text.strip().isdigit():
-        return float(text)
+    if (seconds := _number(text)) is not None:
+        return float(seconds)
     try:
         return max(0.0, parsedate_to_datetime(text).timestamp() - time())
-    except ValueError:
+    except (ValueError, OverflowError):
         return 0.0
 
 

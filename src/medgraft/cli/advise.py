@@ -64,7 +64,7 @@ def run(arguments: argparse.Namespace) -> None:
     advice = advise(arguments.data, asked, minutes=arguments.minutes, observer=Terminal(sys.stderr))
     recipe = recipe_of(advice, asked)
     if arguments.json:
-        print(json.dumps(advice.to_dict() | {"recipe": recipe}, indent=2))
+        print(json.dumps(advice.to_dict() | {"recipe": recipe}, indent=2, allow_nan=False))
     else:
         print(text(advice, recipe, arguments.data), end="")
 
@@ -85,7 +85,8 @@ def text(advice: Advice, recipe: dict[str, Any], data: Path) -> str:
         *_wrapped(f"Predicted training here: {times}."),
         f"Keep this in a file, and: medgraft fit {shlex.quote(str(data))} --recipe FILE",
     ]
-    comments = "".join(f"# {line}\n" for line in lines)
+    # A name may have lines of its own, each of which is to be a comment.
+    comments = "".join(f"# {part}\n" for line in lines for part in line.splitlines())
     return comments + yaml.safe_dump(recipe, sort_keys=False, allow_unicode=True)
 
 

@@ -81,7 +81,7 @@ def text(ranking: Ranking) -> Iterator[str]:
 def _measured_on(ranking: Ranking) -> str:
     cells = " (cells of their feature maps)" if ranking.task == "segmentation" else ""
     patients = f" of {ranking.groups} patients (groups), each kept whole"
-    if ranking.groups == ranking.images:
+    if not ranking.known:
         patients = "; no patient is known, so each counts as one"
     return f"measured on {ranking.images} training images{cells}{patients}"
 
@@ -115,7 +115,7 @@ def sentences(ranking: Ranking) -> list[str]:
     return [
         *said,
         _reuse(first),
-        _curve(first, ranking.images == ranking.groups),
+        _curve(first, by_image=not ranking.known),
         "Published comparisons found that no single score ranks encoders reliably on medical images (Chaves et al. "
         "2023, arXiv:2308.07444; 2024, arXiv:2405.20420). The probe leads here, as it is what a frozen encoder with a "
         "linear head does on patients that it has not seen. Fine-tuning may rank them otherwise.",

@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from medgraft.data.formats.address import file_of
-from medgraft.errors import DataError, listing
+from medgraft.errors import DataError, counted, listing
 from medgraft.files import write_text
 
 if TYPE_CHECKING:
@@ -79,11 +79,13 @@ class Exclusion:
                     return True
         return False
 
-    def sentence(self) -> str:
-        """How many images it left out, and which entries stand for none."""
+    def sentence(self, manifest: Manifest) -> str:
+        """How many images it left out of ``manifest``, and which entries stand for none."""
         idle = [entry for entry in dict.fromkeys(self.entries.values()) if entry not in self.used]
         images = "1 image" if len(self.gone) == 1 else f"{len(self.gone)} images"
-        rest = f"; nothing here is called {listing(idle)}" if idle else ""
+        # Names of files that tell who a patient is are kept out of the notes, whoever wrote them.
+        named = counted(len(idle), "name") + " of the list" if manifest.withheld else listing(idle)
+        rest = f"; nothing here is called {named}" if idle else ""
         return f"{self.file.name}: {images} left out{rest}"
 
 
@@ -104,7 +106,8 @@ def apply_exclusion(manifest: Manifest, file: str | Path) -> Manifest:
     """Return the manifest without the images of a list, and with a note on them."""
     exclusion = Exclusion.read(file, manifest.root)
     with excluding(exclusion):
-        return replace(manifest).with_notes(exclusion.sentence())  # a manifest asks the list in force when it is made
+        left = replace(manifest)  # a manifest asks the list in force when it is made
+        return left.with_notes(exclusion.sentence(left))
 
 
 def in_force() -> bool:

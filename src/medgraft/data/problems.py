@@ -16,11 +16,13 @@ from typing import Literal
 from medgraft.errors import DataError
 
 ProblemKind = Literal[
+    "unreadable files",  # whose headers say what there is, and cannot be read
     "missing images",  # files that a table names and that are not there
     "missing masks",
     "no image file",  # rows that name none
     "no mask",  # rows that name none, or images without one
     "no label",
+    "masks not drawn",  # of annotations, or of images whose size cannot be read
     "masks without image",
     "masks elsewhere",  # of other voxels, or another number of pictures, than their image
     "doubled names",  # a.png and a.jpg

@@ -81,7 +81,8 @@ def advise_on(manifest: Manifest, recipe: Recipe, minutes: float | None, observe
     observer.say("timing a few training steps of each strategy")
     facts = facts.with_minutes(predict_minutes(prepared, base, _steps(facts, recipe), measured.extraction))
     advice = recommend(facts, minutes)
-    return advice.keeping({name: recipe.options()[name] for name in ADVISED if name in recipe.chosen()})
+    chosen = {name: recipe.options()[name] for name in ADVISED if name in recipe.chosen()}
+    return advice.keeping({name: value for name, value in chosen.items() if (name, value) != ("strategy", "auto")})
 
 
 def follow(manifest: Manifest, recipe: Recipe, observer: Observer) -> tuple[Manifest, Recipe]:

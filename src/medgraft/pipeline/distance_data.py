@@ -13,6 +13,8 @@ import numpy.typing as npt
 
 from medgraft.data import Manifest, read_image, resize_image
 from medgraft.data.formats import is_image, parts_of
+from medgraft.data.layouts.columns import Columns
+from medgraft.data.layouts.tables import find_labelled
 from medgraft.errors import DataError, listing
 from medgraft.pipeline.prepare import open_for
 from medgraft.progress import Observer
@@ -122,11 +124,19 @@ def _of_manifest(manifest: Manifest, recipe: Recipe, limit: int) -> Sample:
 
 
 def _plain(folder: Path, asked: Collection[str]) -> list[str]:
-    """Addresses of the pictures of image files that lie in the folder itself; none where a table was asked for."""
-    if not folder.is_dir() or (asked and any(folder.glob("*.csv"))):
+    """Addresses of the pictures of image files that lie in the folder itself; none where a table tells of them."""
+    if not folder.is_dir() or (asked and any(folder.glob("*.csv"))) or _lists_images(folder):
         return []
     files = [file for file in sorted(folder.iterdir()) if file.is_file() and is_image(file)]
     return [address for file in files if not file.name.startswith(".") for address in parts_of(file)]
+
+
+def _lists_images(folder: Path) -> bool:
+    """Whether a table in the folder names its images: its split says which of them are not to be looked at."""
+    try:
+        return find_labelled(folder, Columns()) is not None
+    except DataError:  # one that cannot be read may do so
+        return True
 
 
 def _name(data: str | Path) -> str:

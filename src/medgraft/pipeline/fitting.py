@@ -8,7 +8,7 @@ from typing import Any
 from medgraft.data import Manifest
 from medgraft.pipeline.advising import follow
 from medgraft.pipeline.crossval import cross_validate
-from medgraft.pipeline.folders import default_folder, reopen, settle
+from medgraft.pipeline.folders import default_folder, refuse_existing, reopen, settle
 from medgraft.pipeline.one_run import OneRun, Transform
 from medgraft.pipeline.plan import check_before_work
 from medgraft.pipeline.prepare import complete, open_for
@@ -66,6 +66,8 @@ def fit(
         settled = run.recipe if run else settle(recipe, options)
         manifest = open_for(data, settled, observer)
         if settled.strategy == "auto":
+            if out and not run:
+                refuse_existing(Path(out))  # before the data is measured
             manifest, settled = follow(manifest, settled, observer)
         settled = complete(settled, manifest)
         folder = run.folder if run else Path(out) if out else default_folder(manifest, settled)

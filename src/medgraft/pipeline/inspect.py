@@ -24,7 +24,7 @@ from medgraft.data import Manifest, MaskClasses
 from medgraft.data.exclusion import write_exclusion
 from medgraft.data.formats import file_of, has_image_suffix
 from medgraft.data.problems import Problem, collecting
-from medgraft.errors import DataError
+from medgraft.errors import DataError, RecipeError
 from medgraft.pipeline.folders import settle
 from medgraft.pipeline.prepare import is_synthetic, open_for
 from medgraft.progress import Observer, Terminal
@@ -80,6 +80,8 @@ def inspect(
     """
     observer = observer or Terminal()
     recipe = settle(None, options)
+    if workers is not None and workers < 1:
+        raise RecipeError(f"workers: {workers} threads decode nothing; give 1 or more, or leave it out for one a core.")
     folder = Path(out)
     _refuse_foreign(folder, fix_list)
     try:
@@ -92,7 +94,8 @@ def inspect(
     finally:
         observer.close()
     if fix_list is not None:
-        write_exclusion(fix_list, audit.exclusion, _HEADING)
+        listed = ((examined.withheld.get(name, name), why) for name, why in audit.exclusion)
+        write_exclusion(fix_list, listed, _HEADING)
     return Inspection(audit, folder)
 
 
@@ -121,6 +124,7 @@ def examine(data: Path, recipe: Recipe, workers: int | None, observer: Observer)
         tuple(_shortcuts(manifest, seen, near.clusters, recipe.seed)),
         strays(manifest, problems),
         MaskClasses.from_option(mask_values) if mask_values else None,
+        recipe.window,
     )
 
 
@@ -152,6 +156,8 @@ def strays(manifest: Manifest, problems: Sequence[Problem]) -> Mapping[str, int]
             count = sum(real(f"{place}/{name}") not in used for name in names)
             if count:
                 found[f"{os.path.relpath(place, os.path.realpath(base))}/"] += count
+    if manifest.withheld and found:  # folders may be called after patients too
+        return {"withheld folders": found.total()}
     return dict(sorted(found.items()))
 
 

@@ -20,7 +20,7 @@ from medgraft.transfer.moments import batches, carries_statistics, sample_rows
 
 @dataclass(frozen=True)
 class Measurements:
-    """See :class:`~medgraft.advice.Facts` for the fields; ``extraction`` is in seconds an image."""
+    """See :class:`~medgraft.advice.Facts` for the fields; ``extraction`` is in seconds an image, 0 if not measured."""
 
     distance: Interval | None
     word: Word | None

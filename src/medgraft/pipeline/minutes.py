@@ -27,7 +27,8 @@ def predict_minutes(
     ----------
     recipe : complete but for the strategy.
     steps : options of each step.
-    extraction : measured seconds an image that the fixed encoder takes on its fastest engine.
+    extraction : measured seconds an image that the fixed encoder takes on its fastest engine; 0 where it was not
+        measured, and a few steps have to tell.
     """
     found: dict[str, float] = {}
     for name, options in steps.items():
@@ -41,7 +42,7 @@ def predict_minutes(
 def _minutes(prepared: Prepared, recipe: Recipe, extraction: float) -> float:
     assembled = assemble(recipe, prepared.task.outputs, prepared.mean, prepared.std)
     views = views_of(recipe, assembled, None)
-    if views and solves(recipe) and recipe.strategy == "frozen":
+    if views and solves(recipe) and recipe.strategy == "frozen" and extraction:
         return len(prepared.store) * extraction / 60
     begin = time.perf_counter()
     choices = probe(

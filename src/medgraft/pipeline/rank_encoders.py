@@ -70,6 +70,7 @@ class Ranking:
     images, groups : training images that were measured on, and patients (images, where no group is known).
     encoders : best first.
     skipped : by encoder, why it was not measured.
+    known : whether patients are known; else every image counts as one.
     """
 
     about: str
@@ -78,6 +79,7 @@ class Ranking:
     groups: int
     encoders: tuple[Ranked, ...]
     skipped: dict[str, str]
+    known: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Plain types that JSON can hold."""
@@ -182,7 +184,8 @@ class _Measuring:
         )
         prepared = next(iter(self.prepared.values()))
         about = f"{self.manifest.name}: {prepared.task.about(prepared.manifest)}"
-        return Ranking(about, self.manifest.task, first.images, first.result.groups, ranked, skipped)
+        known = self.manifest.has_groups
+        return Ranking(about, self.manifest.task, first.images, first.result.groups, ranked, skipped, known)
 
 
 def _refused(error: MedgraftError, names: Sequence[str]) -> str:

@@ -100,12 +100,13 @@ class Pictures:
     def _picture(self, row: int, side: int, caption: str) -> Picture:
         table = self.examined.manifest.table
         try:
-            pixels = displayed(Path(table["image"].iloc[row]), side)
+            pixels = displayed(Path(table["image"].iloc[row]), side, self.examined.window)
             outlined = "" if self.examined.scan.masks is None else ", its mask outlined"
             if outlined:
                 pixels = _outlined(pixels, table["target"].iloc[row])
         except DataError as error:
-            return Picture(caption, "", problem=shown(str(error).rpartition("/")[2]))
+            withheld = self.examined.manifest.withheld
+            return Picture(caption, "", problem="cannot be read" if withheld else shown(str(error).rpartition("/")[2]))
         alt = f"Image {self._id(row)}{outlined}"
         return Picture(caption, alt, data_uri(encoded(labelled(pixels, self.synthetic), "jpeg"), "jpeg"))
 

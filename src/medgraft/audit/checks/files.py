@@ -38,6 +38,19 @@ def _listed(examined: Examined) -> Iterator[Finding]:
             images=missing,
             leave_out=missing,
         )
+    damaged = examined.refused("unreadable files")
+    if damaged:
+        yield Finding(
+            "unreadable-headers",
+            "error",
+            "files",
+            len(damaged),
+            f"{counted(len(damaged), 'file')} cannot be read, not even "
+            f"{verb(len(damaged), 'its header', 'their headers')}",
+            "Fetch or save them again. A training cannot begin before they are mended or left out.",
+            images=damaged,
+            leave_out=damaged,
+        )
     blank = examined.refused("no image file")
     if blank:
         yield Finding(
@@ -109,7 +122,7 @@ def _unreadable(examined: Examined) -> Iterator[Finding]:
                 f"{advice} A training cannot begin before they are mended or left out.",
                 images=names,
                 leave_out=names,
-                figures={"reasons": dict(zip(names, images["error"].iloc[rows], strict=True))},
+                figures={"reasons": examined.reasons(rows, "image")},
             )
 
 

@@ -57,6 +57,7 @@ def _lonely(examined: Examined) -> Iterator[Finding]:
             images=images,
             leave_out=images,
         )
+    yield from _undrawn(examined)
     masks = examined.refused("masks without image")
     if masks:
         yield Finding(
@@ -71,16 +72,33 @@ def _lonely(examined: Examined) -> Iterator[Finding]:
         )
 
 
+def _undrawn(examined: Examined) -> Iterator[Finding]:
+    images = examined.refused("masks not drawn")
+    if images:
+        said = "" if examined.manifest.withheld else examined.said_of("masks not drawn")  # it names the files
+        yield Finding(
+            "masks-not-drawn",
+            "error",
+            "masks",
+            len(images),
+            f"{counted(len(images), 'image')} cannot have {verb(len(images), 'its mask', 'their masks')} drawn",
+            " ".join(said.split()) or "Mend the images or their annotations, or leave these images out.",
+            images=images,
+            leave_out=images,
+        )
+
+
 def _elsewhere(examined: Examined) -> Iterator[Finding]:
     images = examined.refused("masks elsewhere")
     if images:
+        said = "" if examined.manifest.withheld else examined.said_of("masks elsewhere")  # it names the files
         yield Finding(
             "masks-elsewhere",
             "error",
             "masks",
             len(images),
             f"{counted(len(images), 'volume')} {verb(len(images), 'has', 'have')} a mask of another place or size",
-            f"Resample the mask to its volume, or leave both out. {examined.said_of('masks elsewhere')}",
+            f"Resample the mask to its volume, or leave both out. {said}".rstrip(),
             images=images,
             leave_out=images,
         )
@@ -99,7 +117,7 @@ def _unreadable(examined: Examined, masks: pd.DataFrame) -> Iterator[Finding]:
             "Save them anew, as grey levels or palette indices; a training cannot begin before.",
             images=names,
             leave_out=names,
-            figures={"reasons": dict(zip(names, masks["error"].iloc[rows], strict=True))},
+            figures={"reasons": examined.reasons(rows, "target")},
         )
 
 

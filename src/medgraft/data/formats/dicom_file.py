@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal
 
-from medgraft.data.formats.raster import IMAGE_SUFFIXES
+from medgraft.data.formats.raster import IMAGE_SUFFIXES, MOST_PIXELS, TOO_LARGE
 from medgraft.errors import DataError, MedgraftError
 
 if TYPE_CHECKING:
@@ -188,6 +189,11 @@ def _header(file: Path, size: int, changed: int) -> Header:
     with file.open("rb") as opened:
         elements = _elements(opened, file, _image_tags())
         syntax, said = _syntax(elements)
+        if not syntax.is_transfer_syntax or syntax.is_private:
+            raise DataError(
+                f"{file}: its pixels are encoded in a way of its maker's own (a private transfer syntax), which is not "
+                "read; save it uncompressed."
+            )
         pixels = _deflated_pixels(file) if syntax.is_deflated else _pixel_element(opened, syntax)
     kind = str(elements.get("SOPClassUID") or "")
     if pixels is None or not elements.get("Rows") or not elements.get("Columns"):
@@ -200,7 +206,15 @@ def _header(file: Path, size: int, changed: int) -> Header:
     options = as_pixel_options(elements) | {"transfer_syntax_uid": syntax, "pixel_keyword": pixels.keyword}
     if pixels.representation:
         options["pixel_vr"] = pixels.representation
-    return Header(file, kind, elements, syntax, pixels.start, options)
+    header = Header(file, kind, elements, syntax, pixels.start, options)
+    if math.prod(header.size) > MOST_PIXELS:
+        raise DataError(f"{file}: {TOO_LARGE}.")
+    if not syntax.is_deflated and header.frames > size:
+        raise DataError(
+            f"{file}: its header claims {header.frames:,} frames, and the file has {size:,} bytes, which cannot hold "
+            "them; replace the file or take it out."
+        )
+    return header
 
 
 @dataclass(frozen=True)

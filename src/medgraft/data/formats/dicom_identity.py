@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unicodedata import normalize
 
 from medgraft.data.formats.dicom_file import elements_of, reading
 
@@ -73,6 +74,7 @@ def _identity(elements: Dataset, file: Path) -> Identity:
     numbers = [number for tag in _NUMBERS for number in _text(elements, tag).split("\\")]
     uids = [_text(elements, tag) for tag in _UIDS]
     words = {name for name in names if len(name) >= SHORTEST} | set(numbers) | set(uids)
+    words |= _spellings(_text(elements, "PatientBirthDate"))
     patient, study = _text(elements, "PatientID"), _text(elements, "StudyInstanceUID")
     asks = elements.get("WindowCenter") is not None or elements.get("VOILUTSequence") is not None
     grey = _text(elements, "PhotometricInterpretation").startswith("monochrome")
@@ -101,7 +103,7 @@ def alias(kind: str, value: str, contents: Iterable[bytes]) -> str:
 
 def tells(text: str, words: Iterable[str]) -> bool:
     """Whether a text, such as a path, has one of the words in it."""
-    text = text.casefold()
+    text = normalize("NFC", text.casefold())
     pieces = set(_BETWEEN.split(text))
     return any(word in text if len(word) >= SHORTEST else word in pieces for word in words)
 
@@ -112,4 +114,13 @@ def _text(elements: Dataset, tag: str) -> str:
     if value is None:
         return ""
     many = value if isinstance(value, Sequence) and not isinstance(value, str) else [value]
-    return "\\".join(map(str, many)).strip().casefold()
+    return normalize("NFC", "\\".join(map(str, many)).strip().casefold())
+
+
+def _spellings(date: str) -> set[str]:
+    """A date of the form YYYYMMDD as people write it, such as 1948-03-17 or 17.03.1948; none where it is no date."""
+    if not re.fullmatch(r"\d{8}", date):
+        return set()
+    year, month, day = date[:4], date[4:6], date[6:]
+    orders = ((year, month, day), (day, month, year), (month, day, year))
+    return {sign.join(order) for order in orders for sign in ("", "-", "_", ".", " ")}

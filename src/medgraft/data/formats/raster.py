@@ -37,8 +37,10 @@ _UNREADABLE = (
     zlib.error,
     Image.DecompressionBombError,
 )
-_TOO_LARGE = (
-    f"its header claims more than {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels, so it is damaged, made to fill the "
+MOST_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 0)
+"""Pillow opens nothing larger, and no other format is read that is."""
+TOO_LARGE = (
+    f"its header claims more than {MOST_PIXELS:,} pixels, so it is damaged, made to fill the "
     "memory, or too large for an image to learn from; cut it into tiles, or take it out"
 )
 _LUMINANCE = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601, which Pillow uses for 8-bit images too
@@ -170,7 +172,7 @@ def _file_opened(path: Path) -> Iterator[Image.Image]:
     except FileNotFoundError:
         raise DataError(f"{path}: no such file.") from None
     except Image.DecompressionBombError:
-        raise DataError(f"{path}: {_TOO_LARGE}.") from None
+        raise DataError(f"{path}: {TOO_LARGE}.") from None
     except _UNREADABLE as error:
         raise DataError(f"{path}: {_reason(path, error)}; replace the file or take it out.") from error
 

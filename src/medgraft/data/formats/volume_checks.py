@@ -12,8 +12,9 @@ from medgraft.data.formats.volume import Array
 from medgraft.errors import DataError
 
 _LARGEST = 8 << 30
-_TIGHTEST = 1032
-"""Deflate packs at most so many bytes into one (RFC 1951: 258 bytes into 2 bits); bzip2 is not asked."""
+PLAIN, DEFLATE, BZIP2 = 1, 1032, 1 << 21
+"""So many bytes at most are packed into one: by deflate 258 bytes into 2 bits (RFC 1951); by bzip2 a block of 46 MB of
+equal bytes into some 40."""
 
 
 @contextmanager
@@ -57,10 +58,10 @@ def check_shape(shape: Sequence[int], stored: Sequence[int], file: Path, advice:
     return int(shape[0]), int(shape[1]), int(shape[2])
 
 
-def check_claim(file: Path, claimed: int, packed: bool) -> None:
-    """Refuse a file whose header claims more bytes than it can hold, before any memory is taken for them."""
-    there = file.stat().st_size
-    if claimed > there * (_TIGHTEST if packed else 1):
+def check_claim(file: Path, claimed: int, tightest: int, held: Path | None = None) -> None:
+    """Refuse a file whose header claims more bytes than it (or ``held``) can hold, before memory is taken for them."""
+    there = (held or file).stat().st_size
+    if claimed > there * tightest:
         raise DataError(
             f"{file}: its header claims {claimed:,} bytes of voxels, and the file has {there:,} bytes, which cannot "
             "hold them; it is damaged or made to fill the memory. Replace the file or take it out."

@@ -11,6 +11,8 @@ import numpy as np
 
 from medgraft.data.formats.volume import Array, Space, Volume
 from medgraft.data.formats.volume_checks import (
+    DEFLATE,
+    PLAIN,
     check_claim,
     check_numbers,
     check_shape,
@@ -31,7 +33,8 @@ def read_space(file: Path) -> Space:
         image = _header(file)
         shape = check_shape(three_dimensions(image.shape, 3), image.shape, file, _ADVICE)
         dtype = np.dtype(image.dataobj.dtype)
-        nbytes = math.prod(image.shape) * dtype.itemsize
+        nbytes = math.prod(int(n) for n in image.shape) * dtype.itemsize
+        check_claim(file, nbytes, DEFLATE if file.suffix.lower() == ".gz" else PLAIN)
         return Space(file, shape, np.asarray(image.affine, np.float64), nbytes, dtype.names is not None)
 
 
@@ -43,7 +46,6 @@ def read_volume(file: Path) -> Volume:
     with reading(file, "NIfTI"):
         proxy = _header(file).dataobj
         dtype = np.dtype(proxy.dtype)
-        check_claim(file, space.nbytes, packed=file.suffix.lower() == ".gz")
         with gzip.open(file) if file.suffix.lower() == ".gz" else file.open("rb") as stream:
             voxels = array_from_file(proxy.shape, dtype, stream, proxy.offset, mmap=False)
             # gzip compares the checksum of what was read only once it has come to its end.

@@ -13,7 +13,16 @@ from typing import Any
 import numpy as np
 
 from medgraft.data.formats.volume import Array, Space, Volume
-from medgraft.data.formats.volume_checks import check_claim, check_numbers, check_shape, in_native_order, reading
+from medgraft.data.formats.volume_checks import (
+    BZIP2,
+    DEFLATE,
+    PLAIN,
+    check_claim,
+    check_numbers,
+    check_shape,
+    in_native_order,
+    reading,
+)
 from medgraft.errors import DataError
 
 DETACHED = ".nhdr"
@@ -29,6 +38,7 @@ _TYPES = {
     8: {"longlong", "long long", "long long int", "signed long long", "signed long long int", "int64", "int64_t",
         "ulonglong", "unsigned long long", "unsigned long long int", "uint64", "uint64_t", "double"},
 }  # fmt: skip
+_TIGHTEST = {"raw": PLAIN, "bzip2": BZIP2, "bz2": BZIP2}  # of other encodings DEFLATE
 _COLOURS = ("RGB-color", "3-color", "vector", "3-vector")
 _ADVICE = "save one of its volumes by itself"
 
@@ -46,9 +56,6 @@ def read_volume(file: Path) -> Volume:
     with reading(file, "NRRD"):
         header = _header(file)
         space, places = _space(file, header), _spatial(header)
-        detached = any(name in header for name in ("data file", "datafile"))
-        if not detached:
-            check_claim(file, space.nbytes, packed=header.get("encoding") != "raw")
         voxels, _ = nrrd.read(str(file))
         further = [axis for axis in range(voxels.ndim) if axis not in places]
         voxels = np.moveaxis(voxels, further, range(3, voxels.ndim))
@@ -64,9 +71,17 @@ def sources_of(file: Path) -> list[Path]:
             header = _header(file)
     except DataError:
         return [file]
+    held = _held(file, header)
+    return [file] if held in (file, None) else [file, held]
+
+
+def _held(file: Path, header: Mapping[str, Any]) -> Path | None:
+    """The file with the voxels; None where the header names none that is there."""
     named = str(header.get("data file", header.get("datafile", ""))).strip()
     beside = file.parent / named
-    return [file, beside] if named and beside.is_file() else [file]
+    if not named:
+        return file
+    return beside if beside.is_file() else None
 
 
 def _header(file: Path) -> Mapping[str, Any]:
@@ -95,6 +110,9 @@ def _space(file: Path, header: Mapping[str, Any]) -> Space:
     fits = len(places) == 3 and (not further or (coloured and _itemsize(header) == 1))
     shape = check_shape([sizes[axis] for axis in places] if fits else [], sizes, file, _ADVICE)
     nbytes = math.prod(sizes) * _itemsize(header)
+    held = _held(file, header)
+    if held is not None:
+        check_claim(file, nbytes, _TIGHTEST.get(str(header.get("encoding")), DEFLATE), held)
     return Space(file, shape, _affine(header, places, file), nbytes, coloured)
 
 

@@ -57,9 +57,10 @@ class Window:
 
     def _ramp(self, values: Array) -> npt.NDArray[np.uint16]:
         if self.high > self.low:
-            shares = (values.astype(np.float32) - np.float32(self.low)) * np.float32(1 / (self.high - self.low))
+            # With 32 bits, large values that lie close together would be the same.
+            shares = (values.astype(np.float64) - self.low) * (1 / (self.high - self.low))
         else:
-            shares = (values > self.high).astype(np.float32)
+            shares = (values > self.high).astype(np.float64)
         return np.asarray(np.rint(np.clip(shares, 0, 1) * WHITE).astype(np.uint16))
 
 

@@ -90,14 +90,17 @@ def open_data(
         manifest = _open_file(path, wish) if path.is_file() else _open_folder(path, wish)
         manifest = expanded(with_patients(manifest, progress), axis)
     if exclusion is not None:
-        manifest = manifest.with_notes(exclusion.sentence())
+        manifest = manifest.with_notes(exclusion.sentence(manifest))
     _refuse_too_few(manifest, path)
     return _with_masks_said(manifest, wish) if manifest.classes is None else manifest
 
 
 @contextmanager
 def _opening(path: Path) -> Iterator[None]:
-    """What the disk refuses, a folder that may not be looked into above all, is said of the place it was met."""
+    """What the disk refuses, a folder that may not be looked into above all, is said of the place it was met.
+
+    So is a name that is no text; a system may write any bytes there.
+    """
     try:
         yield
     except OSError as error:
@@ -105,6 +108,9 @@ def _opening(path: Path) -> Iterator[None]:
             f"{error.filename or path}: cannot be opened ({error.strerror or error}); change its permissions, or give "
             "a copy that can be read."
         ) from error
+    except UnicodeEncodeError as error:
+        name = str(error.object).encode("utf-8", "backslashreplace").decode("utf-8")
+        raise DataError(f"{name}: this name of a file is no text in UTF-8; rename it.") from None
 
 
 def _refuse_too_few(manifest: Manifest, path: Path) -> None:

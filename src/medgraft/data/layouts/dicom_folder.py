@@ -8,14 +8,16 @@ of other series were not looked at by whoever segmented, and are left aside.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import pandas as pd
 
 from medgraft.data.exclusion import left_out
 from medgraft.data.formats import Address
-from medgraft.data.formats.dicom_file import elements_of, is_dicom, is_segmentation, reading
+from medgraft.data.formats.dicom_file import elements_of, header_of, is_dicom, is_segmentation, reading
 from medgraft.data.formats.dicom_seg import NOTHING, Segmentation, Source, part_of, read_segmentation
 from medgraft.data.layouts.columns import Columns
 from medgraft.data.layouts.folders import join_metadata
@@ -23,9 +25,14 @@ from medgraft.data.layouts.matching import unique_ids
 from medgraft.data.layouts.unpacking import Progress
 from medgraft.data.layouts.walking import files_below
 from medgraft.data.manifest import Manifest
+from medgraft.data.problems import refuse
 from medgraft.errors import DataError, listing
 
 BACKGROUND = "background"
+
+T = TypeVar("T")
+
+_NAMED = ["SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "Rows", "NumberOfFrames"]
 
 
 @dataclass(frozen=True)
@@ -53,11 +60,11 @@ def recognises(root: Path) -> bool:
 def read(root: Path, columns: Columns, progress: Progress) -> Manifest:
     """Match images and segmentations; raises DataError where a segmentation is about images that are not there."""
     files = [file for file in _files(root) if not left_out(str(file))]
-    masks = [read_segmentation(file) for file in files if is_segmentation(file)]
+    masks = [mask for file in files if is_segmentation(file) for mask in _readable(read_segmentation, file)]
     pictures: list[_Picture] = []
     rest = [file for file in files if not is_segmentation(file)]
     for done, file in enumerate(rest, start=1):
-        pictures += _pictures(file)
+        pictures += [picture for found in _readable(_pictures, file) for picture in found]
         progress("reading DICOM headers", done, len(rest))
     values = _values(masks)
     marked = _marked(masks, {picture.source for picture in pictures}, values, root)
@@ -78,14 +85,29 @@ def _files(root: Path) -> list[Path]:
     return [file for file in files_below(root) if is_dicom(file)]
 
 
+def _readable(read: Callable[[Path], T], file: Path) -> list[T]:
+    """What ``read`` finds in a file; nothing where it cannot be read, which is refused."""
+    try:
+        return [read(file)]
+    except DataError as error:
+        refuse("unreadable files", str(error), [file])
+        return []
+
+
 def _pictures(file: Path) -> list[_Picture]:
     """The frames of a file; none where it holds no pictures, such as a report."""
     with reading(file):
-        elements = elements_of(file, ["SOPInstanceUID", "SeriesInstanceUID", "Rows", "NumberOfFrames"])
+        elements = elements_of(file, _NAMED)
         if not elements.get("Rows"):
+            # What comes first says what the file is, also where the rest is lost.
+            kind = elements.file_meta.get("MediaStorageSOPClassUID") or elements.get("SOPClassUID")
+            if kind is None or "Image Storage" in kind.name:
+                raise DataError(f"{file}: its header is cut short; replace the file or take it out.")
             return []
         instance, series = str(elements.SOPInstanceUID), str(elements.get("SeriesInstanceUID", ""))
         count = int(elements.get("NumberOfFrames") or 1)
+    if count > file.stat().st_size:
+        header_of(file)  # which refuses such a claim
     if count == 1:
         return [_Picture(str(file), Source(instance), series)]
     width = len(str(count))
@@ -135,8 +157,10 @@ def _refuse_unknown(mask: Segmentation, unknown: set[Source | None], root: Path)
     if None in unknown:
         raise DataError(f"{mask.file}: does not say of each of its frames which image it marks; save it anew.")
     if unknown:
-        raise DataError(
-            f"{mask.file}: marks {len(unknown)} images that are not in {root}; add them, or take the segmentation out."
+        refuse(
+            "masks without image",
+            f"{mask.file}: marks {len(unknown)} images that are not in {root}; add them, or take the segmentation out.",
+            [mask.file],
         )
 
 

@@ -114,7 +114,7 @@ def draw_masks(sheets: Sequence[Sheet], key: Sequence[object], where: Path, prog
         try:
             folder, notes = made_once("masks", [_VERSION, *key, files], drawing.draw, work)
         except _UndrawableError as error:
-            refuse("no mask", f"{where}: {error}", (chosen[row].image for row in error.rows))
+            refuse("masks not drawn", f"{where}: {error}", (chosen[row].image for row in error.rows))
             rows = [row for position, row in enumerate(rows) if position not in error.rows]
             if not rows:
                 raise DataError(f"{where}: {error}") from None
