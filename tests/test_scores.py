@@ -6,7 +6,7 @@ import math
 import pytest
 
 from medgraft.errors import RunError
-from medgraft.scores import Interval, Scores
+from medgraft.scores import Interval, Scores, lower_is_better
 
 DICE = Interval(0.8944, 0.873, 0.9121, 83)
 
@@ -16,6 +16,26 @@ def test_an_interval_says_its_value_its_ends_and_its_n():
     assert float(DICE) == 0.8944
     assert str(Interval(math.nan, math.nan, math.nan, 0)) == "undefined (n=0)"
     assert str(Interval(0.9, math.nan, math.nan, 1)) == "0.900 (no interval, n=1)"
+
+
+@pytest.mark.parametrize(
+    ("interval", "said"),
+    [
+        (Interval(4.2, 1.26, 9.9994, 83), "4.200 (1.260 to 9.999, n=83)"),
+        (Interval(8.127, 2.5, 12.346, 83), "8.13 (2.50 to 12.35, n=83)"),
+        (Interval(153.274, 99.5, 201.4, 83), "153.3 (99.5 to 201.4, n=83)"),
+        (Interval(153.274, math.nan, math.nan, 1), "153.3 (no interval, n=1)"),
+    ],
+)
+def test_lengths_have_fewer_decimals_where_they_are_large(interval, said):
+    assert str(interval) == said
+    assert interval.brief() == said.split(", n=")[0].split(" (no")[0] + (")" if "to" in said else "")
+
+
+def test_distances_and_the_brier_score_are_better_where_they_are_lower():
+    lower = ("brier", "hd95_px", "hd95_mm", "assd_mm", "assd_px_optic disc")
+    assert all(map(lower_is_better, lower))
+    assert not any(map(lower_is_better, ("dice", "boundary_dice_px", "structure_f1", "hd95", "dice_hd95_px", "auc")))
 
 
 def test_splits_are_keys_and_attributes():

@@ -14,6 +14,19 @@ import pandas as pd
 from medgraft.errors import RunError
 from medgraft.files import write_text
 
+LOWER_IS_BETTER: tuple[str, ...] = ("brier", "hd95_px", "assd_px", "hd95_mm", "assd_mm")
+
+
+def lower_is_better(metric: str) -> bool:
+    """Whether a metric, overall or of one class (``hd95_mm_liver``), is the better the lower it is."""
+    return metric.startswith(tuple(f"{name}_" for name in LOWER_IS_BETTER)) or metric in LOWER_IS_BETTER
+
+
+def decimals(*values: float) -> int:
+    """How many decimals a value and its interval are shown with: 3, of ten or more 2, of a hundred or more 1."""
+    largest = max((abs(value) for value in values if math.isfinite(value)), default=0.0)
+    return 3 if largest < 10 else 2 if largest < 100 else 1
+
 
 @dataclass(frozen=True)
 class Interval:
@@ -37,14 +50,15 @@ class Interval:
         if math.isnan(self.value):
             return f"undefined (n={self.n})"
         if math.isnan(self.low) or math.isnan(self.high):
-            return f"{self.value:.3f} (no interval, n={self.n})"
-        return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f}, n={self.n})"
+            return f"{self.brief()} (no interval, n={self.n})"
+        return f"{self.brief()[:-1]}, n={self.n})"
 
     def brief(self) -> str:
         """The value and its interval, without n; the value alone where there is no interval."""
+        places = decimals(self.value, self.low, self.high)
         if math.isnan(self.low) or math.isnan(self.high):
-            return "undefined" if math.isnan(self.value) else f"{self.value:.3f}"
-        return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})"
+            return "undefined" if math.isnan(self.value) else f"{self.value:.{places}f}"
+        return f"{self.value:.{places}f} ({self.low:.{places}f} to {self.high:.{places}f})"
 
     def __float__(self) -> float:
         return self.value

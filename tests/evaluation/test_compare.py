@@ -82,6 +82,26 @@ def test_three_runs_are_compared_with_the_first_and_only_a_lone_best_wins():
     assert found.wins["dice"] == {"a": 0, "b": 1, "c": 1}
 
 
+def test_of_distances_the_lower_one_is_the_better():
+    near, far = (table([0.5, 0.5, 0.5, 0.5]).assign(hd95_mm=distances) for distances in ([1, 2, 3, 4], [9, 2, 1, 30]))
+    found = compare({"near": near, "far": far})
+    difference = found.differences["far"]["hd95_mm"]
+    assert difference.interval.value == pytest.approx((8 + 0 - 2 + 26) / 4)
+    assert (difference.better, difference.equal, difference.worse) == (1, 1, 2)
+    assert found.wins["hd95_mm"] == {"near": 2, "far": 1}
+
+
+def test_a_run_of_an_older_version_is_compared_by_what_it_has():
+    new = table([0.4, 0.5, 0.6, 0.7]).assign(hd95_px=1.0, structure_f1=1.0, pixels_true=9)
+    found = compare({"old": table([0.5, 0.5, 0.5, 0.5]), "new": new})
+    assert found.metrics == ("dice",)
+
+
+def test_distances_in_pixels_and_in_mm_are_not_compared():
+    found = compare({"a": table([0.5, 0.5]).assign(hd95_px=1.0), "b": table([0.5, 0.5]).assign(hd95_mm=1.0)})
+    assert found.metrics == ("dice",)
+
+
 def test_values_that_differ_by_rounding_alone_have_no_winner():
     found = compare({"a": table([0.3, 0.5]), "b": table([0.1 + 0.2, 0.6])})
     assert found.wins["dice"] == {"a": 0, "b": 1}

@@ -27,6 +27,18 @@ def compared(folders, names, **more):
             "attribution": None, "synthetic": False} | more  # fmt: skip
 
 
+def test_distances_are_marked_as_better_where_they_are_lower_and_classes_are_folded_away(runs, tmp_path):
+    rows = [
+        difference("b", "a", 23.184, 17.37, 29.36, "hd95_px"),
+        difference("b", "a", 0.02, 0.01, 0.03, "jaccard"),
+        difference("b", "a", -0.02, -0.03, -0.01, "dice_nucleus"),
+    ]
+    page = read(compare_report(runs, compared(runs, ["a", "b"], differences=rows), tmp_path / "out"))
+    assert "HD95 (pixels) lower is better" in page.text and "+23.18 (+17.37 to +29.36)" in page.text
+    assert page.text.count("lower is better") == 1
+    assert page.text.index("Each class") < page.text.index("Dice · nucleus")
+
+
 @pytest.fixture
 def runs(make_run, tmp_path):
     return [

@@ -95,7 +95,7 @@ def test_tables_of_runs_differences_and_delong(runs, page):
     assert "full frozen AUC +0.200 (+0.100 to +0.300) 22 3 15 40" in page.text
     assert "full frozen AUC +0.200 0.051 < 0.001" in page.text
     brief, _, more = page.text.partition("Differences on the same images")[2].partition("All measures")
-    assert "Brier" not in brief.partition("Run Against")[2] and "Brier score −0.050" in more
+    assert "Brier" not in brief.partition("Run Against")[2] and "Brier score lower is better −0.050" in more
 
 
 def test_curves_of_all_runs_lie_in_one_chart(runs, page):

@@ -24,6 +24,23 @@ def reported(make_run, tmp_path_factory):
     return folder, read(run_report(folder))
 
 
+def test_a_distance_has_its_unit_and_no_bar_from_0_to_1_and_classes_are_folded_away(make_run, tmp_path):
+    folder = make_run(tmp_path / "run", count=3, classes=CELLS)
+    scores = json.loads((folder / "scores.json").read_text())
+    share, distance = scores["test"]["dice"], {"value": 0.4, "low": 0.3, "high": 0.5, "n": 3, "level": 0.95}
+    before = read(run_report(folder)).source.count('class="range"')
+    scores["test"] |= {"hd95_mm": distance, "assd_mm_nucleus": distance, "boundary_dice_mm_nucleus": share}
+    (folder / "scores.json").write_text(json.dumps(scores))
+    page = read(run_report(folder))
+    assert "HD95 (mm)" in page.text and "0.400 (0.300 to 0.500)" in page.text
+    assert (
+        page.text.index("HD95 (mm)")
+        < page.text.index("Each class")
+        < page.text.index("Surface distance (mm) · nucleus")
+    )
+    assert page.source.count('class="range"') == before + 1
+
+
 def test_the_page_says_what_the_scores_say(reported):
     folder, page = reported
     for value in json.loads((folder / "scores.json").read_text())["test"].values():

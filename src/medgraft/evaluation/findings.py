@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ from medgraft.evaluation.delong import AucDifference
 from medgraft.evaluation.intervals import PairedDifference, group_column, paired_difference, scores_table
 from medgraft.evaluation.metrics import metric_columns
 from medgraft.evaluation.resampling import Bootstrap
-from medgraft.scores import Scores
+from medgraft.scores import Scores, lower_is_better
 
 
 @dataclass(frozen=True)
@@ -49,12 +50,11 @@ def mean_findings(rows: Mapping[str, pd.DataFrame], bootstrap: Bootstrap) -> Fin
     samples, level, seed = bootstrap.samples, bootstrap.level, bootstrap.seed
     groups = group_column(rows[first])
     differences = {
-        name: {m: paired_difference(rows[name][m], rows[first][m], groups, samples, level, seed) for m in metrics}
-        for name in others
+        name: {m: _difference(m, rows[name][m], rows[first][m], groups, bootstrap) for m in metrics} for name in others
     }
     columns = ["id", "split", *(["group"] if groups is not None else []), *metrics]
     scores = {name: scores_table(table[columns], samples, level, seed) for name, table in rows.items()}
-    wins = {metric: wins_alone({name: table[metric].to_numpy() for name, table in rows.items()}) for metric in metrics}
+    wins = {metric: wins_alone({name: _goodness(metric, table) for name, table in rows.items()}) for metric in metrics}
     return Findings(metrics, scores, differences, wins, rows)
 
 
@@ -66,6 +66,20 @@ def wins_alone(values: Mapping[str, NDArray[np.float64]]) -> dict[str, int]:
     alone = ordered[-1] - ordered[-2] > 1e-9
     best = table.argmax(axis=0)
     return {name: int(np.sum(alone & (best == index))) for index, name in enumerate(values)}
+
+
+def _difference(
+    metric: str, values: pd.Series, others: pd.Series, groups: NDArray[Any] | None, bootstrap: Bootstrap
+) -> PairedDifference:
+    """The paired difference, with images counted as better where the value is the better one."""
+    found = paired_difference(values, others, groups, bootstrap.samples, bootstrap.level, bootstrap.seed)
+    return replace(found, better=found.worse, worse=found.better) if lower_is_better(metric) else found
+
+
+def _goodness(metric: str, table: pd.DataFrame) -> NDArray[np.float64]:
+    """[n], the values of a metric, turned where that is needed for the highest to be the best."""
+    values = table[metric].to_numpy(dtype=np.float64)
+    return -values if lower_is_better(metric) else values
 
 
 def _common_metrics(rows: Mapping[str, pd.DataFrame]) -> tuple[str, ...]:

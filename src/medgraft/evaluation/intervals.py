@@ -32,9 +32,9 @@ class PairedDifference:
     Attributes
     ----------
     interval : the mean difference, with the interval of its paired bootstrap.
-    better, equal, worse : on how many images the first run's value is higher, the same, or lower; for scores
-        that no single image has, the value that stands for it (see
-        :func:`~medgraft.evaluation.label_compare.label_findings`).
+    better, equal, worse : on how many images the first run's value is higher, the same, or lower (in a comparison
+        of runs, the other way round for metrics that are better the lower they are); for scores that no single
+        image has, the value that stands for it (see :func:`~medgraft.evaluation.label_compare.label_findings`).
     """
 
     interval: Interval

@@ -46,7 +46,6 @@ LABEL_METRICS: tuple[str, ...] = (
 )
 CLASS_METRICS: tuple[str, ...] = ("auc", "average_precision", "recall", "f1")
 RANKED: tuple[str, ...] = ("auc", "average_precision")
-LOWER_IS_BETTER: tuple[str, ...] = ("brier",)
 
 
 def label_metric_names(names: Sequence[str], multilabel: bool) -> tuple[str, ...]:
@@ -126,7 +125,7 @@ class LabelMeasure:
 def _group_sums(outcomes: Outcomes, codes: Codes) -> Floats:
     """Sums over the images of each group, [G, columns]: all that scores of decisions are made of."""
     truth, decided = outcomes.truth, outcomes.decided
-    columns = [np.ones(len(codes)), outcomes.correct, _squared_error(outcomes)]
+    columns = [np.ones(len(codes)), outcomes.correct, squared_error(outcomes)]
     if not outcomes.multilabel:
         true, given = truth.argmax(axis=1), decided.argmax(axis=1)
         columns += [(true - given) ** 2, true**2 + given**2, true, given]
@@ -136,7 +135,7 @@ def _group_sums(outcomes: Outcomes, codes: Codes) -> Floats:
     return sums
 
 
-def _squared_error(outcomes: Outcomes) -> Floats:
+def squared_error(outcomes: Outcomes) -> Floats:
     """[N], the Brier score of each image."""
     squares = (outcomes.probabilities - outcomes.truth) ** 2
     if outcomes.binary:

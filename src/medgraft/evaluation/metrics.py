@@ -11,7 +11,9 @@ structure, missed          0               0            1
 truth fills the image      as usual        as usual     undefined
 =========================  ==============  ===========  ===========
 
-Undefined is NaN: it is left out of means, and ``n`` beside a mean says how many images are in it.
+Undefined is NaN: it is left out of means, and ``n`` beside a mean says how many images are in it. What the distances
+between outlines and the scores of separate structures do there is in :mod:`~medgraft.evaluation.surfaces` and
+:mod:`~medgraft.evaluation.structures`: they are always defined, and a miss is the worst of them.
 """
 
 from __future__ import annotations
@@ -22,13 +24,31 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-METRICS: tuple[str, ...] = ("dice", "jaccard", "thresholded_jaccard", "sensitivity", "specificity")
+from medgraft.evaluation.structures import Structures, structures_of
+from medgraft.evaluation.surfaces import PIXELS, Spacing, surface_scores
+
+OVERLAPS: tuple[str, ...] = ("dice", "jaccard", "thresholded_jaccard", "sensitivity", "specificity")
+SURFACES: tuple[str, ...] = ("hd95", "assd", "boundary_dice")
+UNITS: tuple[str, ...] = ("px", "mm")
+STRUCTURES: tuple[str, ...] = ("structure_f1", "loose_structure_f1", "panoptic_quality")
+
+METRICS: tuple[str, ...] = (*OVERLAPS, *(f"{metric}_{unit}" for unit in UNITS for metric in SURFACES), *STRUCTURES)
+"""All metrics that an image of masks can have; its distances are in one of the units, never in both."""
+
+COUNTS: tuple[str, ...] = (
+    *("pixels_true", "pixels_predicted", "structures_true", "structures_predicted"),
+    *("structures_found", "structures_touched", "structures_iou"),
+)
+"""What is counted in an image, for figures over many images: areas, and structures (see ``Structures``)."""
 
 JACCARD_THRESHOLD = 0.65
 
 
 def segmentation_row(
-    prediction: NDArray[np.integer], truth: NDArray[np.integer], names: Sequence[str]
+    prediction: NDArray[np.integer],
+    truth: NDArray[np.integer],
+    names: Sequence[str],
+    spacing: Spacing | None = None,
 ) -> dict[str, float]:
     """Score one image at its mask's own resolution.
 
@@ -36,28 +56,33 @@ def segmentation_row(
     ----------
     prediction, truth : [H, W], integer classes; 0 is the background.
     names : names of all classes, the background first.
+    spacing : mm between two rows and between two columns; None where that is not known.
 
     Returns
     -------
     dict
-        A value for each of :data:`METRICS`. With more than one foreground class, also ``dice_<name>`` and so
-        on for each of them; the plain names are then means over the foreground classes where they are
-        defined. Each is from 0 to 1, or NaN where it is undefined (see the module's table).
-        ``thresholded_jaccard`` is the Jaccard index, or 0 where that is below 0.65, as the ISIC challenge of
-        2018 scores.
+        A value for each of :data:`METRICS` (of the distances, those in mm where there is a spacing, else those in
+        pixels) and for each of :data:`COUNTS`. With more than one foreground class, also ``dice_<name>`` and so on
+        for each of them; the plain names are then means over the foreground classes where they are defined, and of
+        counts the sums. A metric is from 0 to 1, a distance from 0 to the image's diagonal, or NaN where it is
+        undefined (see the module's table). ``thresholded_jaccard`` is the Jaccard index, or 0 where that is below
+        0.65, as the ISIC challenge of 2018 scores.
 
     Raises
     ------
     ValueError
-        If shapes differ, the image has no pixel, or a value is no class.
+        If shapes differ, the image has no pixel, a value is no class, or the spacing is not positive.
     """
     prediction, truth = np.asarray(prediction), np.asarray(truth)
     _check(prediction, truth, len(names))
-    rows = [_class_scores(prediction == index, truth == index) for index in range(1, len(names))]
+    rows = [_class_row(prediction == index, truth == index, spacing) for index in range(1, len(names))]
     if len(rows) == 1:
         return rows[0]
-    overall = {metric: _mean_defined([row[metric] for row in rows]) for metric in METRICS}
-    each = {f"{m}_{name}": row[m] for name, row in zip(names[1:], rows, strict=True) for m in METRICS}
+    overall = {
+        column: sum(row[column] for row in rows) if column in COUNTS else _mean_defined([row[column] for row in rows])
+        for column in rows[0]
+    }
+    each = {f"{column}_{name}": row[column] for name, row in zip(names[1:], rows, strict=True) for column in row}
     return overall | each
 
 
@@ -67,8 +92,27 @@ def metric_columns(columns: Iterable[str]) -> list[str]:
     return [name for name in map(str, columns) if name in METRICS or name.startswith(starts)]
 
 
-def _class_scores(predicted: NDArray[np.bool_], true: NDArray[np.bool_]) -> dict[str, float]:
-    """Scores of one class; counting bools is several times faster than a histogram of class pairs."""
+def _class_row(predicted: NDArray[np.bool_], true: NDArray[np.bool_], spacing: Spacing | None) -> dict[str, float]:
+    """Scores and counts of one class."""
+    unit = "px" if spacing is None else "mm"
+    outlines = surface_scores(predicted, true, PIXELS if spacing is None else spacing)
+    found = Structures.of(structures_of(predicted), structures_of(true))
+    return {
+        **_overlap_scores(predicted, true),
+        **{f"{metric}_{unit}": getattr(outlines, metric) for metric in SURFACES},
+        **found.scores(),
+        "pixels_true": int(np.count_nonzero(true)),
+        "pixels_predicted": int(np.count_nonzero(predicted)),
+        "structures_true": found.true,
+        "structures_predicted": found.predicted,
+        "structures_found": found.found,
+        "structures_touched": found.touched,
+        "structures_iou": found.shared,
+    }
+
+
+def _overlap_scores(predicted: NDArray[np.bool_], true: NDArray[np.bool_]) -> dict[str, float]:
+    """Scores of shared pixels; counting bools is several times faster than a histogram of class pairs."""
     shared = int(np.count_nonzero(predicted & true))
     false_positive = int(np.count_nonzero(predicted)) - shared
     missed = int(np.count_nonzero(true)) - shared

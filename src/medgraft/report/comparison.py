@@ -27,7 +27,7 @@ from medgraft.report.pictures import (
 )
 from medgraft.report.rendering import write_bytes, write_page
 from medgraft.report.tables import window_of
-from medgraft.report.wording import bounds, signed_interval
+from medgraft.report.wording import bounds, of_one_class, signed_interval
 
 
 def compare_report(run_folders: Sequence[str | Path], comparison: Mapping[str, Any], out: str | Path) -> Path:
@@ -86,7 +86,9 @@ def _segmentation_page(runs: Sequence[RunFolder], comparison: Mapping[str, Any],
         metrics=_metrics(comparison["runs"]),
         shown=2,
         runs_lead=f"Means over the same {comparison['n']} images; in brackets the 95% interval.",
-        differences=comparison["differences"],
+        differences=[row for row in comparison["differences"] if not of_one_class(row["metric"])],
+        more_differences=[row for row in comparison["differences"] if of_one_class(row["metric"])],
+        more_title="Each class",
         attribution=comparison.get("attribution") or [],
         notes=comparison.get("notes") or [],
         charts=charts,

@@ -97,7 +97,7 @@ def class_balance(run: RunFolder, names: Sequence[str]) -> dict[str, Any]:
                 for split in splits])
         for name in names
     ]  # fmt: skip
-    groups = _groups_by_split(run)
+    groups = groups_by_split(run)
     return {"splits": splits, "rows": rows if splits else [], "groups": [groups.get(split) for split in splits]}
 
 
@@ -106,7 +106,7 @@ def class_metrics(names: Sequence[str]) -> list[str]:
     return [f"{metric}_{name}" for name in names for metric in CLASS_METRICS]
 
 
-def _groups_by_split(run: RunFolder) -> dict[str, int]:
+def groups_by_split(run: RunFolder) -> dict[str, int]:
     """From split.csv, which knows the training images too; empty without such a file or without groups."""
     try:
         table = pd.read_csv(run.path / "split.csv", dtype=str, keep_default_na=False)

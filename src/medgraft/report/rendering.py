@@ -11,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from medgraft.files import replacing, write_text
 from medgraft.report import wording
+from medgraft.scores import lower_is_better
 from medgraft.version import __version__
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -39,6 +40,8 @@ def write_page(template: str, path: Path, **values: Any) -> Path:
         "speed": wording.speed,
         "metric_name": wording.metric_name,
         "metric_meaning": wording.metric_meaning,
+        "is_distance": wording.is_distance,
+        "lower_is_better": lower_is_better,
         "split_name": wording.split_name,
     }
     page = environment.get_template(template).render(version=__version__, **values)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from medgraft.scores import Interval
+from medgraft.scores import Interval, decimals
 
 # Below this Dice the outline has to be redrawn by hand rather than corrected.
 POOR = 0.7
@@ -20,6 +20,32 @@ _METRICS: dict[str, tuple[str, str]] = {
         "Thresholded Jaccard",
         "Jaccard that counts as 0 below 0.65, so that failures are not averaged away (ISIC challenge).",
     ),
+    "hd95_px": (
+        "HD95 (pixels)",
+        "How far the outlines lie apart where they are worst, leaving out the worst 5%; lower is better. A miss counts "
+        "as the image's diagonal.",
+    ),
+    "assd_px": (
+        "Surface distance (pixels)",
+        "How far the outlines lie apart on average (ASSD); lower is better. A miss counts as the image's diagonal.",
+    ),
+    "boundary_dice_px": ("Boundary Dice (2 pixels)", "Share of both outlines that lies within 2 pixels of the other."),
+    "hd95_mm": (
+        "HD95 (mm)",
+        "How far the outlines lie apart where they are worst, leaving out the worst 5%; lower is better. A miss counts "
+        "as the image's diagonal.",
+    ),
+    "assd_mm": (
+        "Surface distance (mm)",
+        "How far the outlines lie apart on average (ASSD); lower is better. A miss counts as the image's diagonal.",
+    ),
+    "boundary_dice_mm": ("Boundary Dice (2 mm)", "Share of both outlines that lies within 2 mm of the other."),
+    "structure_f1": (
+        "F1 of structures",
+        "Separate structures found (IoU above 0.5) against those missed and those that are not there.",
+    ),
+    "loose_structure_f1": ("F1 of structures, loosely", "The same where an IoU above 0.1 is enough to be found."),
+    "panoptic_quality": ("Panoptic quality", "F1 of structures times the mean IoU of those found."),
     "auc": ("AUC", "How often an image with the finding is ranked above one without: 0.5 is guessing, 1 is perfect."),
     "average_precision": (
         "Average precision",
@@ -31,10 +57,15 @@ _METRICS: dict[str, tuple[str, str]] = {
     "macro_f1": ("Macro F1", "Harmonic mean of precision and recall, averaged over classes."),
     "kappa": ("Weighted kappa", "Agreement beyond chance, far misses weigh more (quadratic); for classes in an order."),
     "brier": ("Brier score", "Squared error of the probabilities: 0 is perfect, lower is better."),
+    "ece": ("Expected calibration error", "How far probabilities lie from what comes true; lower is better."),
+    "classwise_ece": ("Calibration error by class", "The same of each class's own probability, averaged over classes."),
+    "nll": ("Log loss", "Negative log-likelihood of the truth: lower is better; sure mistakes cost most."),
+    "ppv": ("PPV", "Of the images that are flagged, the share that have the finding."),
+    "npv": ("NPV", "Of the images that are not flagged, the share that do not have it."),
     "recall": ("Recall", "Share of the images with the finding that are found."),
     "f1": ("F1", "Harmonic mean of precision and recall."),
 }
-LOWER_IS_BETTER = frozenset({"brier"})
+_DISTANCES = ("hd95_", "assd_")
 _SPLITS = {"train": "training", "val": "validation", "test": "test"}
 
 
@@ -60,6 +91,16 @@ def metric_meaning(metric: str) -> str:
     return f"{_METRICS[base][0]} of the class {class_name} alone." if base else ""
 
 
+def of_one_class(metric: str) -> bool:
+    """Whether a metric is that of one class alone, as ``dice_nucleus``."""
+    return metric not in _METRICS and bool(_of_class(metric)[0])
+
+
+def is_distance(metric: str) -> bool:
+    """Whether a metric is a length and not a share from 0 to 1."""
+    return metric.startswith(_DISTANCES)
+
+
 def _of_class(metric: str) -> tuple[str, str]:
     known = sorted(_METRICS, key=len, reverse=True)
     base = next((name for name in known if metric.startswith(name + "_")), "")
@@ -76,7 +117,7 @@ def interval(value: Interval | Mapping[str, Any] | None) -> str:
     found = bounds(value)
     if not found:
         return "undefined"
-    return f"{found[0]:.3f} ({ends(value) or 'no interval'})"
+    return f"{found[0]:.{decimals(*found)}f} ({ends(value) or 'no interval'})"
 
 
 def signed_interval(value: Interval | Mapping[str, Any] | None) -> str:
@@ -84,14 +125,16 @@ def signed_interval(value: Interval | Mapping[str, Any] | None) -> str:
     found, limits = bounds(value), limits_of(value)
     if not found:
         return "undefined"
-    between = f"{limits[0]:+.3f} to {limits[1]:+.3f}" if limits else "no interval"
-    return f"{found[0]:+.3f} ({between})".replace("-", "−")
+    places = decimals(*found)
+    between = f"{limits[0]:+.{places}f} to {limits[1]:+.{places}f}" if limits else "no interval"
+    return f"{found[0]:+.{places}f} ({between})".replace("-", "−")
 
 
 def ends(value: Interval | Mapping[str, Any] | None) -> str:
     """The ends of an interval, ``0.873 to 0.912``; empty where there are none."""
-    limits = limits_of(value)
-    return f"{limits[0]:.3f} to {limits[1]:.3f}" if limits else ""
+    limits, found = limits_of(value), bounds(value)
+    places = decimals(*(found or ()), *(limits or ()))
+    return f"{limits[0]:.{places}f} to {limits[1]:.{places}f}" if limits else ""
 
 
 def limits_of(value: Interval | Mapping[str, Any] | None) -> tuple[float, float] | None:
@@ -106,12 +149,12 @@ def limits_of(value: Interval | Mapping[str, Any] | None) -> tuple[float, float]
 
 def decimal(value: float | None) -> str:
     """A score without an interval, ``0.894``; a dash where it is undefined."""
-    return "–" if value is None or math.isnan(value) else f"{value:.3f}"
+    return "–" if value is None or math.isnan(value) else f"{value:.{decimals(value)}f}"
 
 
 def signed(value: float | None) -> str:
     """A difference, ``+0.017``, with a true minus sign; a dash where it is undefined."""
-    return "–" if value is None or math.isnan(value) else f"{value:+.3f}".replace("-", "−")
+    return "–" if value is None or math.isnan(value) else f"{value:+.{decimals(value)}f}".replace("-", "−")
 
 
 def p_value(value: float | None) -> str:
