@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import pandas as pd
 
 from medgraft.data import LabelClasses, MaskClasses
 from medgraft.errors import RunError
 from medgraft.files import write_text
+from medgraft.inference import Answerer, answerer_of, answers
 from medgraft.label_predictor import LabelPredictor
 from medgraft.models import ModelSpec, build_model
 from medgraft.prediction import Array, LabelPrediction, Prediction
@@ -133,7 +134,7 @@ class Run:
     def update_model_info(self, **entries: Any) -> None:
         """Add entries to model.json, such as a threshold that was chosen after training."""
         write_text(self.folder / "model.json", json.dumps(self.model_info | entries, indent=2) + "\n")
-        for cached in ("predictor", "label_predictor"):
+        for cached in ("predictor", "label_predictor", "answerer"):
             self.__dict__.pop(cached, None)
 
     @cached_property
@@ -173,9 +174,26 @@ class Run:
             "window": str(info.get("window", AUTO)),
         }
 
-    def predict(self, image: str | Path | Array) -> Prediction | LabelPrediction:
-        """Predict an image file or an array: a mask of the image's own size, or a label."""
-        return (self.predictor if self.task == "segmentation" else self.label_predictor).predict(image)
+    @cached_property
+    def answerer(self) -> Answerer:
+        """The model, or the models of all folds together; with further looks, see :mod:`medgraft.inference`."""
+        return answerer_of(self)
+
+    @overload
+    def predict(self, image: str | Path | Array) -> Prediction | LabelPrediction: ...
+    @overload
+    def predict(self, image: list[Any] | tuple[Any, ...]) -> list[Prediction | LabelPrediction]: ...
+    def predict(
+        self, image: str | Path | Array | list[Any] | tuple[Any, ...]
+    ) -> Prediction | LabelPrediction | list[Prediction | LabelPrediction]:
+        """Predict an image file or an array: a mask of the image's own size, or a label; of a list, a list of them.
+
+        The images of a list go through the model in batches and are read in parallel. The folds of a cross-validation
+        answer together, by the mean of their probabilities. Raises DataError for an image that cannot be read.
+        """
+        if isinstance(image, list | tuple):
+            return [answer.prediction for answer in answers(self.answerer, image)]
+        return self.answerer.predict(image).prediction
 
     def _need(self, name: str) -> Path:
         path = self.folder / name

@@ -390,7 +390,13 @@ def test_compare_without_common_images(medgraft, lesions, trained):
         (("absent.png",), ("absent.png: no such file",)),
         (("nothing",), ("nothing: no image in this folder",)),
         (("lesions/images", "--threshold", "2"), ("--threshold", "between 0 and 1", "2.0")),
-        (("lesions/images", "lesions/images/case_03.png"), ("two images have one name", "case_03")),
+        (("lesions/*.bmp",), ("lesions/*.bmp: no image matches this pattern",)),
+        (("lesions/images", "--table", "all.xlsx"), ("all.xlsx", ".csv", ".parquet")),
+        (("lesions/images", "--tta", "sideways"), ("'sideways'", "left-right")),
+        (("lesions/images", "--windows", "1"), ("overlap", "1.0")),
+        (("lesions/images", "--masks", "nifti"), ("case_00.png", "no volume")),
+        (("lesions/images", "--masks", "dicom"), ("case_00.png", "no DICOM file")),
+        (("lesions/images", "--with", "lesions"), ("lesions: not a run folder",)),
         (("lesions/images", "--out", "file"), ("file is a file", "--out")),
     ],
 )
@@ -409,15 +415,16 @@ def test_predict_does_the_rest_where_a_file_is_unreadable(medgraft, lesions, tra
         said, "2 of 20 images", "the others are done", "\n  lesions/images/case_00.png", "\n  lesions/images/case_01"
     )
     done = [f"case_{i:02d}_{kind}.png" for i in range(2, 20) for kind in ("mask", "overlay")]
-    assert sorted(path.name for path in Path("masks").iterdir()) == sorted(done)
-    assert said.out.splitlines() == [f"masks/case_{i:02d}_mask.png" for i in range(2, 20)]
+    tables = [".progress.jsonl", "errors.csv", "predictions.csv"]
+    assert sorted(path.name for path in Path("masks").iterdir()) == sorted(done + tables)
+    assert said.out.splitlines() == [*(f"masks/case_{i:02d}_mask.png" for i in range(2, 20)), "masks/predictions.csv"]
 
 
 def test_disk_that_refuses_is_no_defect(medgraft, lesions, trained, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "predictions")
 
-    monkeypatch.setattr("medgraft.pipeline.predict.save_mask", full)
+    monkeypatch.setattr("medgraft.pipeline.predicting.work.save_mask", full)
     refused(medgraft("predict", trained, "lesions/images"), "predictions: No space left on device", "make room")
 
 
@@ -425,7 +432,7 @@ def test_a_defect_of_ours_is_told_apart(medgraft, lesions, trained, monkeypatch)
     def broken(*_):
         raise ZeroDivisionError
 
-    monkeypatch.setattr("medgraft.pipeline.predict.save_mask", broken)
+    monkeypatch.setattr("medgraft.pipeline.predicting.work.save_mask", broken)
     said = medgraft("predict", trained, "lesions/images")
     assert said.code == 1
     assert "ZeroDivisionError" in said.err and "defect of medgraft" in said.err

@@ -159,7 +159,7 @@ def test_predict_writes_masks_of_the_images_own_size(medgraft, ellipses, trained
     cv2.imwrite("photos/big.jpg", big)
     said = medgraft("predict", trained, ellipses / "images/case_01.png", "photos", "--out", "masks")
     assert (said.code, said.err) == (0, "")
-    assert said.out.splitlines() == ["masks/case_01_mask.png", "masks/big_mask.png"]
+    assert said.out.splitlines() == ["masks/case_01_mask.png", "masks/big_mask.png", "masks/predictions.csv"]
     for name, size in (("big", (203, 301)), ("case_01", (48, 64))):
         mask = cv2.imread(f"masks/{name}_mask.png", cv2.IMREAD_UNCHANGED)
         assert mask.shape == size

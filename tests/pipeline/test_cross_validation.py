@@ -9,8 +9,10 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import entr
 
 from medgraft import Run, fit
+from medgraft.cli.main import main
 from medgraft.errors import RunError
 from medgraft.pipeline import compare_runs
 from medgraft.progress import Observer
@@ -59,7 +61,19 @@ def test_folds_share_the_features(folded):
 
 def test_a_cross_validation_has_no_model_of_its_own(folded):
     with pytest.raises(RunError, match=r"take one of them, such as .*fold-1"):
-        folded[0].predict(np.zeros((64, 64, 3), np.uint8))
+        _ = folded[0].label_predictor
+
+
+def test_the_folds_answer_together(folded, tmp_path, capsys):
+    run = folded[0]
+    image = run.predictions["image"].iloc[0]
+    each = [fold.predict(image).probabilities for fold in run.folds]
+    np.testing.assert_allclose(run.predict(image).probabilities, np.mean(each, axis=0), atol=1e-6)
+    assert main(["predict", str(run.folder), image, "--out", str(tmp_path)]) == 0
+    row = pd.read_csv(tmp_path / "predictions.csv").iloc[0]
+    np.testing.assert_allclose(row[["p_cross", "p_disc"]].astype(float), np.mean(each, axis=0), atol=1e-5)
+    whole, *alone = (entr(p.astype(float)).sum() for p in [np.mean(each, axis=0), *each])
+    assert row["disagreement"] == pytest.approx(whole - np.mean(alone), abs=1e-5)
 
 
 def test_a_broken_cross_validation_goes_on(folded, pairs, tmp_path):

@@ -115,9 +115,10 @@ def test_every_slice_of_a_volume_is_predicted_from_one_reading(finished, tmp_pat
     own = volumes.volume_nifti.read_volume
     monkeypatch.setattr(volumes.volume_nifti, "read_volume", lambda file: read.append(file.name) or own(file))
     new = shutil.copy(place / "ct" / "images" / "case3.nii.gz", tmp_path / "new.nii.gz")
-    code, out, _ = call(capsys, "predict", run.folder, new, "--out", tmp_path / "masks")
+    code, out, _ = call(capsys, "predict", run.folder, new, "--out", tmp_path / "masks", "--masks", "png")
     names = [f"new-coronal-{number:02d}_mask.png" for number in range(SHAPE[1])]
-    assert code == 0 and [Path(line).name for line in out.split()] == names and read == ["new.nii.gz"]
+    assert code == 0 and [Path(line).name for line in out.split()] == [*names, "predictions.csv"]
+    assert read == ["new.nii.gz"]
     for name in names:
         mask = cv2.imread(str(tmp_path / "masks" / name), cv2.IMREAD_GRAYSCALE)
         assert mask.shape == (6, 20) and set(np.unique(mask)) <= {0, 1}
@@ -133,8 +134,8 @@ def test_one_slice_is_predicted_by_its_address(finished, tmp_path, capsys):
     code, out, _ = call(
         capsys, "predict", run.folder, f"{place}/ct/images/case1.nii.gz#axial-2", "--out", tmp_path / "m"
     )
-    assert code == 0 and out.strip().endswith("case1-axial-2_mask.png")
-    assert cv2.imread(out.strip(), cv2.IMREAD_GRAYSCALE).shape == (18, 20)
+    assert code == 0 and out.split()[0].endswith("case1-axial-2_mask.png")
+    assert cv2.imread(out.split()[0], cv2.IMREAD_GRAYSCALE).shape == (18, 20)
 
 
 def test_prediction_does_the_rest_where_a_volume_is_damaged(finished, tmp_path, capsys):
@@ -143,7 +144,7 @@ def test_prediction_does_the_rest_where_a_volume_is_damaged(finished, tmp_path, 
     shutil.copy(place / "ct" / "images" / "case1.nii.gz", tmp_path / "new" / "b.nii.gz")
     (tmp_path / "new" / "a.nii.gz").write_bytes(b"no volume")
     code, out, err = call(capsys, "predict", run.folder, tmp_path / "new", "--out", tmp_path / "masks")
-    assert code == 2 and len(out.split()) == SHAPE[1]
+    assert code == 2 and [Path(line).name for line in out.split()] == ["b_mask.nii.gz", "predictions.csv"]
     assert (
         "1 of 19 images could not be read, the others are done" in err
         and err.count("a.nii.gz: cannot be read as NIfTI") == 1

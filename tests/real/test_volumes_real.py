@@ -92,5 +92,8 @@ def test_it_is_fitted_and_predicted(slabs: Path, tmp_path: Path, monkeypatch: py
         "tissues differ in brightness, so little is needed to tell them apart"
     )
     scan = slabs / "images" / "slab0.nii.gz"
-    assert main(["predict", str(run.folder), str(scan), "--out", str(tmp_path / "masks")]) == 0
+    assert main(["predict", str(run.folder), str(scan), "--out", str(tmp_path / "masks"), "--masks", "png"]) == 0
     assert len(list((tmp_path / "masks").glob("slab0-axial-*_mask.png"))) == 4
+    assert main(["predict", str(run.folder), str(scan), "--out", str(tmp_path / "volume")]) == 0
+    whole, source = nib.load(tmp_path / "volume" / "slab0_mask.nii.gz"), nib.load(scan)
+    assert whole.shape == source.shape and np.array_equal(whole.affine, source.affine)

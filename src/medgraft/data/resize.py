@@ -17,12 +17,17 @@ def resize_image(image: Pixels, size: int) -> Pixels:
     A side that shrinks is averaged over areas (so nothing aliases), a side that grows is interpolated
     linearly.
     """
-    height, width, channels = image.shape
-    smaller = (min(width, size), min(height, size))
-    result = cv2.resize(image, smaller, interpolation=cv2.INTER_AREA) if smaller != (width, height) else image
-    if smaller != (size, size):
-        result = cv2.resize(result, (size, size), interpolation=cv2.INTER_LINEAR)
-    return np.asarray(result).reshape(size, size, channels)
+    return resize_image_to(image, size, size)
+
+
+def resize_image_to(image: Pixels, height: int, width: int) -> Pixels:
+    """Return ``image`` [H, W, C] as ``[height, width, C]``, by the rule of :func:`resize_image`."""
+    rows, columns, channels = image.shape
+    smaller = (min(columns, width), min(rows, height))
+    result = cv2.resize(image, smaller, interpolation=cv2.INTER_AREA) if smaller != (columns, rows) else image
+    if smaller != (width, height):
+        result = cv2.resize(result, (width, height), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(result).reshape(height, width, channels)
 
 
 def resize_mask(mask: Pixels, size: int) -> Pixels:

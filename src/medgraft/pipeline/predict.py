@@ -1,147 +1,176 @@
-"""Predictions for image files: masks and overlays at their own size, or a table of labels."""
+"""Predictions for very many files: masks and overlays at their own size, or labels, and a table of all."""
 
 from __future__ import annotations
 
-from collections import Counter
+import hashlib
+import json
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-import cv2
-import numpy as np
-import pandas as pd
+import torch
 
-from medgraft.data import read_image
-from medgraft.data.formats import Address, Axis, parts_of
-from medgraft.data.layouts.loose import loose_images
-from medgraft.errors import DataError, listing
-from medgraft.evaluation import save_mask
-from medgraft.files import replacing
-from medgraft.label_predictor import LabelPredictor
-from medgraft.prediction import Array, Prediction
-from medgraft.predictor import Predictor
+from medgraft.errors import DataError, RecipeError
+from medgraft.inference import Answerer, Windows, answerer_of
+from medgraft.pipeline.predicting.dicom import require_highdicom
+from medgraft.pipeline.predicting.inputs import pictures_of
+from medgraft.pipeline.predicting.journal import Journal
+from medgraft.pipeline.predicting.rows import Row, checked_table, write_errors, write_table
+from medgraft.pipeline.predicting.units import MASKS, units_of
+from medgraft.pipeline.predicting.work import Work
 from medgraft.progress import Observer
-from medgraft.report import CLASS_COLOURS, PREDICTION, overlay
 from medgraft.run import Run
+from medgraft.training.device import require_device
+
+_LISTED = 20
+
+
+@dataclass(frozen=True)
+class PredictOptions:
+    """How predictions are made and what is written of them.
+
+    Attributes
+    ----------
+    out : the folder for it.
+    threshold : probability from which a pixel is foreground, or an image positive; None takes the run's own.
+    tta, windows, others : see :func:`medgraft.inference.answerer_of`; ``others`` are run folders.
+    masks : ``auto`` (NIfTI of whole volumes, PNG of all else), ``png``, ``nifti`` or ``dicom``.
+    overlays : write each image with the outline of its mask, too.
+    table : the table of all pictures, ``.csv`` or ``.parquet``; None for ``predictions.csv`` in ``out``.
+    resume : go on with what was done before in ``out`` by the same runs and options.
+    device : ``cpu``, ``cuda``, ``mps``, or ``auto`` for a GPU where there is one.
+    """
+
+    out: Path = Path("predictions")
+    threshold: float | None = None
+    tta: str = "none"
+    windows: Windows | None = None
+    others: tuple[Path, ...] = ()
+    masks: str = "auto"
+    overlays: bool = True
+    table: Path | None = None
+    resume: bool = False
+    device: str = "auto"
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """What was done.
+
+    Attributes
+    ----------
+    rows : of the table, in the order of the pictures.
+    table : where it is; None where there are no rows.
+    failed : address and error of each picture that could not be read.
+    errors : the table of those; None where all could be read.
+    """
+
+    rows: list[Row]
+    table: Path | None
+    failed: list[tuple[str, str]] = field(default_factory=list)
+    errors: Path | None = None
+
+    def raise_failed(self) -> None:
+        """Raise DataError that lists what could not be read, if anything."""
+        if not self.failed:
+            return
+        told = list(dict.fromkeys(error for _, error in self.failed))
+        more = f"\n  and {len(told) - _LISTED} more: {self.errors}" if len(told) > _LISTED else ""
+        listed = "\n  ".join(told[:_LISTED])
+        total = len(self.rows) + len(self.failed)
+        raise DataError(
+            f"{len(self.failed)} of {total} images could not be read, the others are done:\n  {listed}{more}"
+        )
 
 
 def predict_files(
-    run: str | Path, files: Sequence[Path], out: str | Path, threshold: float | None, observer: Observer
-) -> list[Path]:
-    """Predict each image and write what was found to the folder ``out``; return the paths of what was written.
+    run: str | Path, files: Sequence[str | Path], options: PredictOptions, observer: Observer
+) -> Predicted:
+    """Predict each picture and write what was found to the folder ``options.out``.
 
-    A segmentation run writes ``NAME_mask.png`` and ``NAME_overlay.png`` for each image, a classifier one
-    ``predictions.csv`` with a row an image: ``image``, ``predicted`` and the probability ``p_CLASS`` of each class.
+    A table has a row a picture: of labels ``image``, ``predicted`` and ``p_CLASS``, of masks ``image``, ``mask`` (the
+    file, relative to the folder), ``area_CLASS``, ``confidence`` and ``entropy``; of several models ``disagreement``
+    too. Masks are ``NAME_mask.png`` (or ``.nii.gz``, ``.dcm``) and ``NAME_overlay.png``. What cannot be read is passed
+    over and stands in ``errors.csv``.
 
     Parameters
     ----------
-    files : image files, and folders whose images are taken (where there are none, those of folders in them). Of a
-        file that holds several pictures each is predicted, of a volume each slice along the axis of the training.
-    threshold : probability from which a pixel is foreground, or an image positive; None takes the run's own.
+    run : the folder of a run, or of a cross-validation, whose folds answer together.
+    files : files, folders and patterns; of a file that holds several pictures each is predicted, of a volume each slice
+        along the axis of the training.
 
     Raises
     ------
     DataError
-        Where there is no image, two of them have one name, or some cannot be read; the others are done by then.
+        Where there is no picture. Those that cannot be read raise nothing; see :meth:`Predicted.raise_failed`.
+    RecipeError, RunError
+        For options that cannot be, and runs that do not fit together.
     """
     opened = Run(run)
-    if threshold is not None and not 0 < threshold < 1:
-        raise DataError(f"--threshold: a probability between 0 and 1 is wanted, not {threshold}.")
-    if Path(out).exists() and not Path(out).is_dir():
-        raise DataError(f"{out} is a file, and a folder is wanted there; choose another with --out.")
-    images = _expanded(files, opened.recipe.axis)
-    if opened.task == "classification":
-        labeller = opened.label_predictor
-        return _labels(replace(labeller, threshold=threshold or labeller.threshold), images, Path(out), observer)
-    _refuse_doubled(images)
-    predictor = opened.predictor
-    return _masks(replace(predictor, threshold=threshold or predictor.threshold), images, Path(out), observer)
-
-
-def _masks(predictor: Predictor, images: list[str], out: Path, observer: Observer) -> list[Path]:
-    written, failed = [], []
-    for done, address in enumerate(images, start=1):
-        try:
-            pixels = read_image(address, predictor.channels, window=predictor.window)
-        except DataError as error:
-            failed.append(str(error))
-            continue
-        prediction = predictor.predict(pixels)
-        stem = Address.parse(address).stem
-        mask = out / f"{stem}_mask.png"
-        save_mask(mask, prediction.mask)
-        save_mask(out / f"{stem}_overlay.png", draw(pixels, prediction)[..., ::-1])
-        observer.say(str(mask))
-        observer.working("predicting", done, len(images))
-        written.append(mask)
-    _raise_unread(failed, len(images))
-    return written
-
-
-def _labels(predictor: LabelPredictor, images: list[str], out: Path, observer: Observer) -> list[Path]:
-    rows, failed = [], []
-    for done, address in enumerate(images, start=1):
-        try:
-            prediction = predictor.predict(address)
-        except DataError as error:
-            failed.append(str(error))
-            continue
-        shares = {f"p_{name}": float(p) for name, p in zip(prediction.names, prediction.probabilities, strict=True)}
-        rows.append({"image": address, "predicted": prediction.label} | shares)
-        observer.say(f"{address}: {prediction}")
-        observer.working("predicting", done, len(images))
-    table = out / "predictions.csv"
-    if rows:
-        with replacing(table) as temporary:
-            pd.DataFrame(rows).to_csv(temporary, index=False)
+    _check(options)
+    table = checked_table(options.table, options.out)
+    pictures = pictures_of(files, opened.recipe.axis, options.out)
+    runs = [opened, *map(Run, options.others)]
+    answerer = _answerer(runs, options)
+    masks = options.masks if answerer.task == "segmentation" else "png"
+    units = units_of(pictures, masks)
+    journal = Journal(options.out, _settings(runs, answerer, options))
+    options.out.mkdir(parents=True, exist_ok=True)
+    if options.resume:
+        journal.resume()
+    else:
+        journal.begin()
+    seed = hashlib.sha256(json.dumps(journal.settings).encode()).hexdigest()
+    work = Work(answerer, options.out, options.overlays, opened.name, seed, observer)
+    rows, failed = work.through(units, journal, len(pictures))
+    ordered = [rows[picture.address] for picture in pictures if picture.address in rows]
+    if ordered:
+        write_table(table, ordered)
         observer.say(str(table))
-    _raise_unread(failed, len(images))
-    return [table]
+    unread = [(picture.address, failed[picture.address]) for picture in pictures if picture.address in failed]
+    return Predicted(ordered, table if ordered else None, unread, write_errors(options.out, unread))
 
 
-def _raise_unread(failed: list[str], count: int) -> None:
-    if failed:
-        listed = "\n  ".join(dict.fromkeys(failed))
-        raise DataError(f"{len(failed)} of {count} images could not be read, the others are done:\n  {listed}")
+def _check(options: PredictOptions) -> None:
+    """Raise RecipeError or DataError for options that cannot be, before any work."""
+    if options.threshold is not None and not 0 < options.threshold < 1:
+        raise DataError(f"--threshold: a probability between 0 and 1 is wanted, not {options.threshold}.")
+    if options.out.exists() and not options.out.is_dir():
+        raise DataError(f"{options.out} is a file, and a folder is wanted there; choose another with --out.")
+    if options.masks not in MASKS:
+        raise RecipeError(f"masks: there are {', '.join(MASKS)}, and no {options.masks!r}.")
+    if options.masks == "dicom":
+        require_highdicom()
+    require_device(options.device)
 
 
-def draw(pixels: Array, prediction: Prediction) -> Array:
-    """The outlines of the predicted classes on the image, [H, W, 3] uint8 RGB."""
-    eight_bit = pixels if pixels.dtype == np.uint8 else (pixels / 257).astype(np.uint8)
-    colour = cv2.cvtColor(eight_bit, cv2.COLOR_GRAY2RGB) if eight_bit.shape[2] == 1 else eight_bit
-    count = prediction.probability.shape[0] if prediction.probability.ndim == 3 else 2
-    hues = [PREDICTION] if count == 2 else CLASS_COLOURS
-    found = [(prediction.classes == index, hues[(index - 1) % len(hues)]) for index in range(1, count)]
-    drawn: Array = overlay(np.asarray(colour), found, opacity=0.2)
-    return drawn
+def _answerer(runs: Sequence[Run], options: PredictOptions) -> Answerer:
+    first, *others = runs
+    answerer = answerer_of(first, tta=options.tta, windows=options.windows, others=others, threshold=options.threshold)
+    device = options.device
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    if device == "cuda":
+        # The 10 bits of TF32 would move probabilities by a thousandth from those of the evaluation.
+        torch.backends.cudnn.allow_tf32 = False
+    return answerer.to(device)
 
 
-def _expanded(files: Sequence[Path], axis: Axis) -> list[str]:
-    """The addresses of all pictures; those of a file that cannot be opened are its own name."""
-    images: list[str] = []
-    for path in files:
-        place = Address.parse(path)
-        if path.is_dir():
-            found = loose_images(path)
-            if not found:
-                raise DataError(f"{path}: no image in this folder.")
-            images += [address for file in found for address in _pictures(file, axis)]
-        elif place.file.is_file():
-            images += [str(place)] if place.part else _pictures(path, axis)
-        else:
-            raise DataError(f"{path}: no such file.")
-    return images
+def _settings(runs: Sequence[Run], answerer: Answerer, options: PredictOptions) -> dict[str, Any]:
+    """All that decides what is written besides the pictures; a prediction is resumed with the same alone."""
+    singles = [single for run in runs for single in (run.folds or [run])]
+    return {
+        "models": [_digest(single.folder / "model.safetensors") for single in singles],
+        "temperatures": [member.predictor.temperature for member in answerer.members],
+        "threshold": answerer.threshold,
+        "tta": [[view.name for view in member.views] for member in answerer.members],
+        "windows": [str(member.tiling) for member in answerer.members],
+        "masks": options.masks,
+        "overlays": options.overlays,
+    }
 
 
-def _pictures(file: Path, axis: Axis) -> list[str]:
-    try:
-        return parts_of(file, axis)
-    except DataError:  # said with those of the other files, which are done first
-        return [str(file)]
-
-
-def _refuse_doubled(images: list[str]) -> None:
-    stems = Counter(Address.parse(address).stem for address in images)
-    doubled = sorted(stem for stem, count in stems.items() if count > 1)
-    if doubled:
-        raise DataError(f"two images have one name, so one mask would replace the other: {listing(doubled)}.")
+def _digest(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()[:16]

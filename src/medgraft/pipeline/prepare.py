@@ -53,6 +53,11 @@ class Prepared:
         """Positions of the images of each split."""
         return {split: self.manifest.rows(split) for split in ("train", "val", "test")}
 
+    @property
+    def source_size(self) -> list[int]:
+        """Height and width of the training images as they were before they were resized, the medians."""
+        return [int(side) for side in np.median(self.store.sizes[self.manifest.rows("train")], axis=0)]
+
     def targets(self, split: str) -> npt.NDArray[Any]:
         """Targets of the images of a split."""
         return self.store.targets[self.rows[split]]
