@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from medgraft.errors import MedgraftError
     from medgraft.pipeline import advise, fit
     from medgraft.pipeline import compare_runs as compare
+    from medgraft.pipeline.evaluate import evaluate_run as evaluate
     from medgraft.pipeline.inspect import inspect
     from medgraft.recipe import Recipe
     from medgraft.run import Run
@@ -31,6 +32,7 @@ _PLACES = {
     "advise": "medgraft.pipeline:advise",
     "compare": "medgraft.pipeline:compare_runs",
     "data": "medgraft.data",
+    "evaluate": "medgraft.pipeline.evaluate:evaluate_run",
     "fit": "medgraft.pipeline:fit",
     "inspect": "medgraft.pipeline.inspect:inspect",
     "losses": "medgraft.losses",
@@ -48,6 +50,7 @@ __all__ = [
     "advise",
     "compare",
     "data",
+    "evaluate",
     "fit",
     "inspect",
     "losses",

@@ -36,8 +36,11 @@ def confident_pictures(
 ) -> Iterator[tuple[str, str, list[Picture]]]:
     """Heading, a sentence, and pictures of the surest wrong and the surest right images; none of what is none.
 
-    Every picture is written to ``figures`` too.
+    Every picture is written to ``figures`` too. There are none where no image has a place, as in a copy of a run that
+    is handed on.
     """
+    if not any(table.images):
+        return
     for heading, right in (("Wrong, and sure of it", False), ("Right, and sure of it", True)):
         rows = most_confident(table, right)
         all_rows = int((table.outcomes.correct == right).sum())

@@ -11,10 +11,12 @@ import pandas as pd
 from medgraft.data.masks import MaskClasses
 from medgraft.errors import RunError
 from medgraft.report.drawing import Chart
+from medgraft.report.explanations import explanations
 from medgraft.report.figures import curves, histogram
 from medgraft.report.folder import RunFolder, read_run_folder
 from medgraft.report.headline import general_facts, score_facts, scored_splits, subtitle
 from medgraft.report.label_page import label_report
+from medgraft.report.model_card import write_model_card
 from medgraft.report.pictures import (
     Picture,
     choose_cases,
@@ -34,11 +36,11 @@ from medgraft.report.tables import (
     time_table,
     window_of,
 )
-from medgraft.report.wording import split_name, verdict
+from medgraft.report.wording import of_one_class, split_name, verdict
 
 
 def run_report(run_folder: str | Path, places: pd.DataFrame | None = None) -> Path:
-    """Write ``report.html`` and ``figures/*.png`` into a run's folder.
+    """Write ``report.html``, ``figures/*.png`` and the model card (``README.md``) into a run's folder.
 
     The page is one file that needs nothing from outside: charts and pictures lie in it. Images that are no
     longer where they were are named and left out; a missing test split is said, and the next best one shown.
@@ -61,11 +63,16 @@ def run_report(run_folder: str | Path, places: pd.DataFrame | None = None) -> Pa
     run = read_run_folder(run_folder)
     if places is not None:
         run = run.with_files(places)
-    if run.task == "classification":
-        return label_report(run)
-    if run.task != "segmentation":
+    return write_report(run)
+
+
+def write_report(run: RunFolder) -> Path:
+    """The same from what was read of a run, into the folder that it names."""
+    if run.task not in ("classification", "segmentation"):
         raise RunError(f"{run.path}: reports know no task {run.task!r}; upgrade medgraft to read this run.")
-    return _segmentation_report(run)
+    report = label_report(run) if run.task == "classification" else _segmentation_report(run)
+    write_model_card(run)
+    return report
 
 
 def _segmentation_report(run: RunFolder) -> Path:
@@ -80,6 +87,7 @@ def _segmentation_report(run: RunFolder) -> Path:
         synthetic=run.synthetic,
         charts=charts,
         cases=list(_cases(run, figures)),
+        explained=explanations(run),
         legend=legend(classes_of(run)),
         recipe=run.recipe,
         environment=environment_table(run),
@@ -173,4 +181,9 @@ def _headline(run: RunFolder) -> dict[str, Any]:
 def _scores(run: RunFolder) -> dict[str, Any]:
     splits = scored_splits(run)
     metrics = list(dict.fromkeys(metric for split in splits for metric in run.scores[split]))
-    return {"splits": splits, "metrics": metrics, "scores": run.scores}
+    return {
+        "splits": splits,
+        "metrics": [metric for metric in metrics if not of_one_class(metric)],
+        "class_metrics": [metric for metric in metrics if of_one_class(metric)],
+        "scores": run.scores,
+    }

@@ -1,0 +1,1 @@
+"""The steps of an evaluation: the data, what is chosen on validation images, the findings, and their files."""
