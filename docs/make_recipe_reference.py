@@ -97,7 +97,7 @@ def _values(name: str, option: dict[str, Any]) -> str:
 
 
 def _number(kind: dict[str, Any]) -> str:
-    return "whole number" if kind["type"] == "integer" else "number"
+    return {"integer": "whole number", "string": "name"}.get(kind["type"], "number")
 
 
 def _limits(kind: dict[str, Any]) -> str:

@@ -15,6 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from medgraft.errors import RecipeError, suggest
 from medgraft.files import write_text
 from medgraft.policy import POLICIES, Augment
+from medgraft.tracking import checked_trackers
 from medgraft.window import AUTO, checked_window
 
 StrategyName = Literal["frozen", "partial", "full", "gradual", "lp_ft", "bn_affine", "scratch"]
@@ -154,8 +155,7 @@ class Recipe(BaseModel):
                               "where the encoder is fixed or augmentation is off, else 4)")  # fmt: skip
     solver: Literal["auto", "lbfgs", "adamw"] = Field(
         "auto", description="labels, encoder fixed: what trains the head on its features; lbfgs: logistic regression "
-        "(linear heads), penalty chosen on val; adamw: the usual loop; auto: lbfgs where it can"
-    )  # fmt: skip
+        "(linear heads), penalty chosen on val; adamw: the usual loop; auto: lbfgs where it can")  # fmt: skip
 
     # -- loss ------------------------------------------------------------------------------------------------
     loss: str = Field("combo", description="bce (cross-entropy), dice, focal, iou or combo; with labels bce or focal")
@@ -184,9 +184,10 @@ class Recipe(BaseModel):
     )
     engine: Literal["auto", "torch", "onnxruntime", "openvino"] = Field(
         "auto", description="what runs the frozen part of the encoder (openvino: with the extra cpu); auto: chosen by "
-        "a short probe"
-    )  # fmt: skip
+        "a short probe")  # fmt: skip
     checkpoint_every: int = Field(1, ge=1, description="epochs between checkpoints")
+    track: Annotated[tuple[str, ...], BeforeValidator(checked_trackers)] = Field(
+        (), description="also write the run to tensorboard, mlflow or wandb (extras), comma separated")  # fmt: skip
 
     # -- evaluation ------------------------------------------------------------------------------------------
     threshold: float = Field(0.5, gt=0, lt=1, description="probability from which a pixel counts as foreground, "
@@ -282,7 +283,7 @@ class Recipe(BaseModel):
 def default_of(option: str) -> str | None:
     """The default of an option in words, with that of classification where it differs; None where it has none."""
     plain = Recipe().options()[option]
-    if plain is None:
+    if plain is None or plain == []:
         return None
     words = ",".join(map(str, plain)) if isinstance(plain, list) else str(plain)
     other = DEFAULTS["classification"].get(option)

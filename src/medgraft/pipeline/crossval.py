@@ -16,6 +16,7 @@ from medgraft.pipeline.folders import refuse_existing
 from medgraft.pipeline.one_run import OneRun, Transform
 from medgraft.pipeline.prepare import open_store
 from medgraft.pipeline.tasks import TargetTask, headline, label_counts, task_of
+from medgraft.pipeline.tracked import ENTRY, tracked
 from medgraft.progress import Observer
 from medgraft.recipe import Recipe
 from medgraft.report import run_report
@@ -86,7 +87,7 @@ def conclude(folder: Path, manifest: Manifest, store: PixelStore, observer: Obse
     write_text(folder / "history.jsonl", "".join(json.dumps(line) + "\n" for line in history))
     Scores(dict(scores) | parts).save(folder / "scores.json")
     report = run_report(folder, manifest.withheld_places)
-    observer.close()
+    tracked(run, observer).close()
     observer.say(f"\nall {len(folds)} folds\n{headline(scores, task)}")
     observer.say(str(report))
 
@@ -110,7 +111,7 @@ def _record(run: Run, folds: list[Run], manifest: Manifest, notes: tuple[str, ..
     """model.json and environment.json of the whole: the first fold's, with times added up and every image tested."""
     info = {key: value for key, value in folds[0].model_info.items() if key not in ("format", "medgraft", "task")}
     run.save_model_info(**info, folds=len(folds))
-    parts = [fold.environment for fold in folds]
+    parts = [{key: value for key, value in fold.environment.items() if key != ENTRY} for fold in folds]
     times = [part.get("time", {}) for part in parts]
     parts_of_time = dict.fromkeys(key for time in times for key in time)
     seconds = {key: round(sum(time.get(key, 0.0) for time in times), 3) for key in parts_of_time}

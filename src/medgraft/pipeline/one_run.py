@@ -24,6 +24,7 @@ from medgraft.pipeline.folders import refuse_existing
 from medgraft.pipeline.prepare import Prepared, describe_data, prepare
 from medgraft.pipeline.probing import probe
 from medgraft.pipeline.tasks import Criterion, headline
+from medgraft.pipeline.tracked import tracked
 from medgraft.progress import Observer
 from medgraft.recipe import Recipe
 from medgraft.report import run_report
@@ -60,7 +61,13 @@ class OneRun:
         self.criterion: Criterion
 
     def run_all(self) -> Run:
-        """Prepare, assemble, train, evaluate, report."""
+        """Prepare, assemble, train, evaluate, report; who tracks the run is told of its end, whatever it is."""
+        try:
+            return self._run_all()
+        finally:
+            self.observer.close()
+
+    def _run_all(self) -> Run:
         if self.resumed is None and self.main:
             refuse_existing(self.folder)
         with self.accelerator.main_process_first():
@@ -124,12 +131,14 @@ class OneRun:
             self._describe(run, prepared, assembled)
             if not (run.folder / "environment.json").is_file():
                 run.update_environment(**environment(self.accelerator), data=prepared.describe())
+            self.observer = tracked(run, self.observer)
         self.accelerator.wait_for_everyone()
         return Run(self.folder)
 
     def _describe(self, run: Run, prepared: Prepared, assembled: Assembled) -> None:
         run.save_model_info(
             size=self.recipe.size,
+            source_size=prepared.source_size,
             window=self.recipe.window,
             classes=prepared.task.record(),
             threshold=self.recipe.threshold,

@@ -10,6 +10,7 @@ from medgraft.pipeline.assemble import Assembled, assemble
 from medgraft.pipeline.extraction import solves
 from medgraft.pipeline.tasks import expected_task
 from medgraft.recipe import Recipe
+from medgraft.tracking import require_trackers
 from medgraft.training import require_device
 from medgraft.transfer import require_engine
 
@@ -45,8 +46,10 @@ def _refuse_foreign(recipe: Recipe) -> None:
 def check_before_work(recipe: Recipe, manifest: Manifest) -> None:
     """Raise what :func:`rehearse` raises, before an image is decoded; on small images, as only errors matter.
 
-    Raises RecipeError, too, where batches of one image would leave BatchNorm a single value to take statistics of.
+    Raises RecipeError, too, where batches of one image would leave BatchNorm a single value to take statistics of, and
+    for a tracker that is not installed.
     """
+    require_trackers(recipe.track)
     # A classifier may take images of one size only, or none below some size.
     size = recipe.size if recipe.task == "classification" else min(recipe.size, _REHEARSAL_SIZE)
     assembled = rehearse(recipe.model_copy(update={"size": size}), manifest)
