@@ -51,6 +51,9 @@ class TokenStem(nn.Module):
         positions: Tensor = resample_abs_pos_embed(
             self.pos_embed, new_size=list(grid), old_size=list(known), num_prefix_tokens=extra
         )
+        if torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]
+            # They depend on the weights and the size alone, and ONNX has no operator for how they are resampled.
+            return torch.from_numpy(positions.detach().numpy())
         return positions
 
 

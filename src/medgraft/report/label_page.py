@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from medgraft.report.explanations import explanations
 from medgraft.report.folder import RunFolder
 from medgraft.report.headline import general_facts, score_facts, subtitle
 from medgraft.report.label_charts import Panel, fold_learning_charts, learning_charts, ranking_panels
@@ -46,6 +47,7 @@ def label_report(run: RunFolder) -> Path:
         panels=panels,
         learning=learning,
         cases=list(confident_pictures(table, figures, run.synthetic, window_of(run))),
+        explained=explanations(run),
         confusion=confusion(table),
         classes=_classes(run, table),
         balance=class_balance(run, table.classes.names),
