@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from functools import cache
+from typing import Any
 
 SPINS = "10000"
 
@@ -15,3 +17,16 @@ def share_cores() -> None:
     """
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
+
+
+@cache
+def openvino_core() -> Any:
+    """OpenVINO's core, one for the whole process; ImportError where OpenVINO is not installed.
+
+    Each core gives the thread another stack for signal handlers and on its end puts back the one it found. Of two
+    cores the first to end leaves the stack of a thread on freed memory, where the next signal is fatal: the end of
+    a loader's worker, for one.
+    """
+    import openvino
+
+    return openvino.Core()

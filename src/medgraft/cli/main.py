@@ -21,9 +21,13 @@ COMMANDS = {
     "distance": "how far images are from what an encoder was pretrained on, or from others",
     "advise": "recommend a strategy for your data, with the reasons and the figures behind it",
     "fit": "train a model on images with masks or labels, evaluate it, write a report",
+    "evaluate": "calibrate a run, choose its threshold, score it by subgroups, or on other data",
     "compare": "compare runs on the same test images",
     "predict": "write masks, or labels, for new images",
+    "explain": "show where a model looked, and check that its maps mean something",
     "report": "write a run's report again",
+    "export": "write a trained model as one file that runs without PyTorch",
+    "serve": "a web page and an API for trained models",
     "encoders": "list encoders, and weights pretrained on medical images",
     "rank": "rank encoders by how well their features suit your data, before training",
     "datasets": "list public data sets, and fetch them",
@@ -35,6 +39,7 @@ EXAMPLES = """to begin:
   medgraft advise lesions/                     which strategy suits your data, and why
   medgraft fit lesions/                        train on your folder: images/ and masks/
   medgraft fit xrays/                          or a folder a class, or a CSV with labels
+  medgraft evaluate runs/first theirs/         does it hold on other images
   medgraft compare runs/first runs/second      which is better, and how surely
   medgraft predict runs/first photos/          masks, or labels, for new images
 

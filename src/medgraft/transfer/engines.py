@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from functools import cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,6 +17,7 @@ import torch
 from torch import Tensor
 
 from medgraft.models import Encoder
+from medgraft.threads import openvino_core
 from medgraft.transfer.onnx_export import exported_prefix
 
 
@@ -80,7 +80,7 @@ class OpenVinoEngine:
 
     def __init__(self, encoder: Encoder, stop: int, sample: Tensor, precision: str = "fp32", streams: int = 1) -> None:
         self.stop, self.bf16, self.streams = stop, precision == "bf16", streams
-        core = _openvino()
+        core = openvino_core()
         options = {
             "PERFORMANCE_HINT": "LATENCY" if streams == 1 else "THROUGHPUT",
             **({} if streams == 1 else {"NUM_STREAMS": str(streams)}),
@@ -97,19 +97,6 @@ class OpenVinoEngine:
         found = self.requests.own.infer(_array(images), share_inputs=True, share_outputs=self.bf16)
         maps = _maps([found[index] for index in range(len(self.compiled.outputs))])
         return [each.to(torch.bfloat16) for each in maps] if self.bf16 else maps
-
-
-@cache
-def _openvino() -> Any:
-    """One core for the whole process.
-
-    Each core gives the thread another stack for signal handlers and on its end puts back the one it found. Of two
-    cores the first to end leaves the stack of a thread on freed memory, where the next signal is fatal: the end of
-    a loader's worker, for one.
-    """
-    import openvino
-
-    return openvino.Core()
 
 
 def _array(images: Tensor) -> npt.NDArray[np.float32]:

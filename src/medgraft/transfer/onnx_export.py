@@ -1,4 +1,4 @@
-"""The frozen prefix as ONNX: exported once, kept in the cache, for whichever runtime reads it."""
+"""Modules as ONNX; and the frozen prefix, exported once, kept in the cache, for whichever runtime reads it."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import contextlib
 import hashlib
 import io
 import logging
+import os
+import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+import onnxruntime
 import timm
 import torch
 from torch import Tensor, nn
@@ -77,27 +80,43 @@ def prefix_digest(encoder: Encoder, stop: int, shape: tuple[int, ...]) -> str:
 def _export(encoder: Encoder, stop: int, sample: Tensor) -> bytes:
     # Another number of rows than the check will use: a batch size taken for a constant then shows there.
     images = sample[:1].detach().cpu().float().permute(0, 2, 3, 1).contiguous().repeat(len(sample) + 1, 1, 1, 1)
-    with evaluating(encoder), _quiet(), torch.no_grad():
-        module = _PrefixModule(encoder, stop).eval()
+    with evaluating(encoder), torch.no_grad():
+        count = len(encoder.forward_prefix(images[:1].permute(0, 3, 1, 2), stop))
+    return as_onnx(_PrefixModule(encoder, stop), images, [f"map{i}" for i in range(count)])
+
+
+def as_onnx(module: nn.Module, images: Tensor, outputs: Sequence[str], free: Sequence[str] = ("batch",)) -> bytes:
+    """Return ``module`` as ONNX bytes, in eval mode.
+
+    Parameters
+    ----------
+    module : from ``images`` to a tuple of tensors whose first axis is the batch.
+    images : what it is traced with; more than one, so that a batch of 1 is not taken for a constant.
+    outputs : a name for each output.
+    free : names of the first axes of ``images`` whose length is left open; the rest have that of ``images``.
+    """
+    with evaluating(module), _quiet(), torch.no_grad():
+        module.eval()
         try:
-            return _traced(module, images)
+            with _silent():
+                content = _traced(module, images, outputs, free)
+            _refuse_unreadable(content)
+            return content
         except Exception:
             # Tracing is four times as fast; where it meets an operator that it lacks, the slower exporter may not.
-            return _exported(module, images)
+            return _exported(module, images, outputs, free)
 
 
-def _traced(module: nn.Module, images: Tensor) -> bytes:
+def _traced(module: nn.Module, images: Tensor, outputs: Sequence[str], free: Sequence[str]) -> bytes:
     # The exporter's annotation knows of paths only, and it writes to any file.
     written: Any = io.BytesIO()
-    count = len(module(images))
-    axes = {name: {0: "batch"} for name in ("images", *(f"map{i}" for i in range(count)))}
     torch.onnx.export(
         module,
         (images,),
         written,
         input_names=["images"],
-        output_names=[f"map{i}" for i in range(count)],
-        dynamic_axes=axes,
+        output_names=list(outputs),
+        dynamic_axes={"images": dict(enumerate(free)), **{name: {0: "batch"} for name in outputs}},
         opset_version=17,
         training=torch.onnx.TrainingMode.PRESERVE,
         dynamo=False,
@@ -106,18 +125,40 @@ def _traced(module: nn.Module, images: Tensor) -> bytes:
     return content
 
 
-def _exported(module: nn.Module, images: Tensor) -> bytes:
+def _exported(module: nn.Module, images: Tensor, outputs: Sequence[str], free: Sequence[str]) -> bytes:
     program = torch.onnx.export(
         module,
         (images,),
         input_names=["images"],
-        dynamic_shapes=({0: torch.export.Dim("batch")},),
+        output_names=list(outputs),
+        dynamic_shapes=({axis: torch.export.Dim(name) for axis, name in enumerate(free)},),
         dynamo=True,
         verbose=False,
     )
     assert program is not None
     exported: bytes = program.model_proto.SerializeToString()
     return exported
+
+
+def _refuse_unreadable(content: bytes) -> None:
+    """Raise where onnxruntime finds shapes in the graph that contradict each other, as a trace may have them."""
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+
+
+@contextlib.contextmanager
+def _silent() -> Iterator[None]:
+    """Where a trace fails, PyTorch prints the whole graph from C++, past ``sys.stdout``; another exporter follows."""
+    sys.stdout.flush()
+    with contextlib.ExitStack() as stack:
+        kept = os.dup(1)
+        stack.callback(os.close, kept)
+        stack.callback(os.dup2, kept, 1)
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 1)
+        yield
 
 
 @contextlib.contextmanager
