@@ -1,6 +1,6 @@
 """Throughput of exported models against eager PyTorch, what reduced precision costs, and how near the machine's limit.
 
-A classifier (X-rays, EfficientNet-Lite0 at 224 px) and a U-Net on the same encoder (nuclei at 256 px) are trained, or
+A classifier (blood cells, EfficientNet-Lite0 at 224 px) and a U-Net on the same encoder (nuclei at 256 px) are trained, or
 found in ``--runs``, and exported in every form. All forms then take turns on the same batches of the run's own images,
 in one process; a figure is the median of its turns. Eager PyTorch is what ``run.predict`` runs. Exported forms cut a
 batch into a part a core, as the server does; "whole batch" has all cores work on every layer together instead.
@@ -67,7 +67,7 @@ def main() -> None:
     machine = describe_machine()
     shared = arguments.data
     subjects = (
-        Subject("classifier", shared / "nih_cxr" / "labels.csv", {"group": "nih_patient", "size": 224}),
+        Subject("classifier", shared / "blood_cells" / "labels.csv", {"group": "source_image_group", "size": 224}),
         Subject("U-Net", shared / "nuclei", {"size": 256, "epochs": arguments.epochs}),
     )
     peaks = {"f32": _peak(torch.float32), "bf16": _peak(torch.bfloat16)}

@@ -64,7 +64,7 @@ def with_distance(content: bytes, references: npt.NDArray[np.float16], k: int) -
         "last": np.array(k - 1, np.int64),
     }
     model.graph.initializer.extend(numpy_helper.from_array(value, f"near/{key}") for key, value in constants.items())
-    steps: tuple[tuple[str, tuple[str, ...], str, dict[str, int]], ...] = (
+    steps: tuple[tuple[str, tuple[str, ...], str, dict[str, Any]], ...] = (
         ("Mul", ("features", "features"), "squares", {}),
         ("ReduceSum", ("squares", "rows"), "sum", {"keepdims": 1}),
         ("Sqrt", ("sum",), "length", {}),

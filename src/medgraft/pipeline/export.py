@@ -173,9 +173,10 @@ def _onnx(job: _Job, info: ModelInfo, path: Path, notes: tuple[str, ...]) -> Exp
             job.observer.working("calibrating", 0, 1)
             content = quantised(content, as_input(job.pixels("train", CALIBRATION), full.dtype))
             job.observer.working("calibrating", 1, 1)
-            WRITERS["onnx"](plain, content, info)
-        content, info, more = _familiar(job, content, info, open_session(plain) if job.precision == "int8" else full)
         candidate = Path(scratch) / f"candidate{path.suffix}"
+        write(candidate, content, info)
+        # Features by the very numbers that later images get.
+        content, info, more = _familiar(job, content, info, open_session(candidate))
         write(candidate, content, info)
         session = open_session(candidate)
         found = _checked(job, session) if job.check else {}

@@ -123,16 +123,15 @@ class OpenVinoSession:
                 "Export the run again."
             ) from None
         self.info = _info(text, path)
-        self._compiled = core.compile_model(
-            model,
-            "CPU",
-            {
-                "PERFORMANCE_HINT": "THROUGHPUT",
-                "NUM_STREAMS": str(threads),
-                "INFERENCE_NUM_THREADS": threads,
-                "INFERENCE_PRECISION_HINT": "bf16" if self.info.precision == "bf16" else "f32",
-            },
-        )
+        options = {
+            "PERFORMANCE_HINT": "THROUGHPUT",
+            "NUM_STREAMS": str(threads),
+            "INFERENCE_NUM_THREADS": threads,
+            "INFERENCE_PRECISION_HINT": "bf16" if self.info.precision == "bf16" else "f32",
+        }
+        nearest = _without_distance(model) if self.info.precision == "bf16" else None
+        self._compiled = core.compile_model(model, "CPU", options)
+        self._nearest = nearest and core.compile_model(nearest, "CPU", options | {"INFERENCE_PRECISION_HINT": "f32"})
         self.dtype = np.dtype(self._compiled.inputs[0].get_element_type().to_dtype())
         self._names = [output.get_any_name() for output in self._compiled.outputs]
         self._requests = threading.local()
@@ -143,10 +142,35 @@ class OpenVinoSession:
         return self._pool(self._outputs, images)
 
     def _outputs(self, images: Array) -> Outputs:
-        if not hasattr(self._requests, "own"):
-            self._requests.own = self._compiled.create_infer_request()
-        found = self._requests.own.infer([images], share_inputs=True)
-        return {name: found[index] for index, name in enumerate(self._names)}
+        own = self._requests
+        if not hasattr(own, "whole"):
+            own.whole = self._compiled.create_infer_request()
+            own.nearest = self._nearest and self._nearest.create_infer_request()
+        found = own.whole.infer([images], share_inputs=True)
+        outputs = {name: found[index] for index, name in enumerate(self._names)}
+        if own.nearest:
+            outputs["distance"] = own.nearest.infer([outputs["features"]])[0]
+        return outputs
+
+
+def _without_distance(model: Any) -> Any:
+    """Take the output ``distance`` out of an OpenVINO model; return what makes it of ``features``, as a model.
+
+    Cosines are near 1, where bf16 has steps of 1/256: as large as the distances themselves.
+    """
+    from openvino import Model, opset13
+
+    if not any("distance" in output.names for output in model.outputs):
+        return None
+    features, distance = model.output("features"), model.output("distance")
+    given = opset13.parameter(features.partial_shape, np.float32)
+    source = features.node.input_value(0)
+    for reader in source.get_target_inputs():
+        if reader.get_node().get_friendly_name().startswith("near/"):
+            reader.replace_source_output(given.output(0))
+    nearest = Model([distance.node], [given])
+    model.remove_result(distance.node)
+    return nearest
 
 
 class _Shared:
