@@ -1,7 +1,7 @@
 """Throughput of exported models against eager PyTorch, what reduced precision costs, and how near the machine's limit.
 
-A classifier (blood cells, EfficientNet-Lite0 at 224 px) and a U-Net on the same encoder (nuclei at 256 px) are trained, or
-found in ``--runs``, and exported in every form. All forms then take turns on the same batches of the run's own images,
+A classifier (blood cells, EfficientNet-Lite0 at 224 px) and a U-Net on the same encoder (nuclei at 256 px) are
+trained, or found in ``--runs``, and exported in every form. All forms then take turns on the same batches of the run's own images,
 in one process; a figure is the median of its turns. Eager PyTorch is what ``run.predict`` runs. Exported forms cut a
 batch into a part a core, as the server does; "whole batch" has all cores work on every layer together instead.
 
