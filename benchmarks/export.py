@@ -1,9 +1,10 @@
 """Throughput of exported models against eager PyTorch, what reduced precision costs, and how near the machine's limit.
 
 A classifier (blood cells, EfficientNet-Lite0 at 224 px) and a U-Net on the same encoder (nuclei at 256 px) are
-trained, or found in ``--runs``, and exported in every form. All forms then take turns on the same batches of the run's own images,
-in one process; a figure is the median of its turns. Eager PyTorch is what ``run.predict`` runs. Exported forms cut a
-batch into a part a core, as the server does; "whole batch" has all cores work on every layer together instead.
+trained, or found in ``--runs``, and exported in every form. All forms then take turns on the same batches of the run's
+own images, in one process; a figure is the median of its turns. Eager PyTorch is what ``run.predict`` runs. Exported
+forms cut a batch into a part a core, as the server does; "whole batch" has all cores work on every layer together
+instead.
 
 The limit is what the machine does in a large matrix product, measured here in float32 and in bf16 (PyTorch, all
 cores). The operations of a model are twice its multiplications.
