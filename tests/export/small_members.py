@@ -9,18 +9,18 @@ import torch
 from medgraft.models import ModelSpec, build_model, timm_models
 
 _TOKENS = {"depth": 2, "embed_dim": 48, "num_heads": 3}
-_STAGES = {"depths": (1, 1, 1, 1)}
+_STAGES = {"depths": (1, 1, 1, 1), "dims": (16, 24, 32, 40)}
 _SWIN = {"depths": (2, 1, 1, 1), "embed_dim": 24, "num_heads": (1, 2, 3, 4)}
 
 MEMBERS: dict[str, tuple[str, int, dict]] = {
     "CBR": ("cbr_small", 64, {}),
     "CTransPath": ("swin_tiny_ctranspath", 224, _SWIN),
-    "ResNet v2": ("resnetv2_18", 64, {}),
+    "ResNet v2": ("resnetv2_18", 64, {"layers": (1, 1, 1, 1)}),
     "ResNet": ("resnet10t", 64, {}),
     "ResNeXt": ("resnext26ts", 64, {}),
     "Wide ResNet": ("wide_resnet50_2", 64, {"layers": (1, 1, 1, 1), "base_width": 64}),
     "ResNeSt": ("resnest14d", 64, {}),
-    "SE-ResNet": ("seresnet18", 64, {}),
+    "SE-ResNet": ("seresnet18", 64, {"layers": (1, 1, 1, 1)}),
     "Res2Net": ("res2next50", 64, {"layers": (1, 1, 1, 1)}),
     "VGG": ("vgg11", 64, {}),
     "Inception v3": ("inception_v3", 75, {}),
@@ -29,7 +29,7 @@ MEMBERS: dict[str, tuple[str, int, dict]] = {
     "InceptionNeXt": ("inception_next_atto", 64, {}),
     "Xception": ("xception41", 64, {}),
     "DenseNet": ("densenet121", 64, {"block_config": (1, 1, 1, 1)}),
-    "DPN": ("dpn48b", 64, {}),
+    "DPN": ("dpn48b", 64, {"k_sec": (1, 1, 1, 1)}),
     "HRNet": ("hrnet_w18_small", 64, {}),
     "RegNet": ("regnetx_002", 64, {}),
     "MnasNet": ("mnasnet_small", 64, {}),
@@ -47,8 +47,8 @@ MEMBERS: dict[str, tuple[str, int, dict]] = {
     "EfficientNet v2": ("tf_efficientnetv2_b0", 64, {}),
     "EfficientNet": ("efficientnet_b0", 64, {}),
     "EfficientFormer": ("efficientformer_l1", 224, {}),
-    "EdgeNeXt": ("edgenext_xx_small", 64, {}),
-    "FastViT": ("fastvit_t8", 64, {}),
+    "EdgeNeXt": ("edgenext_xx_small", 64, {"depths": (1, 1, 1, 1)}),
+    "FastViT": ("fastvit_t8", 64, {"layers": (1, 1, 1, 1)}),
     "ConvNeXt v2": ("convnextv2_atto", 64, _STAGES),
     "ConvNeXt": ("convnext_atto", 64, _STAGES),
     "NFNet": ("nfnet_l0", 64, {"depths": (1, 1, 1, 1)}),
@@ -66,13 +66,13 @@ MEMBERS: dict[str, tuple[str, int, dict]] = {
     "EVA-02": ("eva02_tiny_patch14_224", 224, _TOKENS),
     "EVA": ("eva_large_patch14_196", 196, _TOKENS),
     "MLP-Mixer": ("mixer_s32_224", 224, {}),
-    "MaxViT": ("maxvit_pico_rw_256", 256, {}),
-    "CoAtNet": ("coatnet_pico_rw_224", 224, {}),
+    "MaxViT": ("maxvit_pico_rw_256", 256, {"depths": (1, 1, 1, 1), "embed_dim": (32, 32, 32, 32)}),
+    "CoAtNet": ("coatnet_pico_rw_224", 224, {"depths": (1, 1, 1, 1), "embed_dim": (32, 32, 32, 32)}),
     "CaiT": ("cait_xxs24_224", 224, {"depth": 2}),
     "XCiT": ("xcit_nano_12_p16_224", 224, {"depth": 2}),
-    "LeViT": ("levit_128s", 224, {}),
-    "PVT v2": ("pvt_v2_b0", 64, {}),
-    "PoolFormer": ("poolformer_s12", 64, {}),
+    "LeViT": ("levit_128s", 224, {"depth": (1, 1, 1)}),
+    "PVT v2": ("pvt_v2_b0", 64, {"depths": (1, 1, 1, 1)}),
+    "PoolFormer": ("poolformer_s12", 64, {"layers": (1, 1, 1, 1)}),
 }
 """By family: a member, the side of its images, and what makes it smaller."""
 

@@ -59,7 +59,7 @@ def _binary(
     return [
         f"{start}, the model gives an image with {finding} a higher probability than one without it in "
         f"{_hundred(score.value)} of 100 pairs (AUC {_bracketed(score)}).",
-        f"At the threshold of {threshold:g} it finds {_of_hundred(found)} images with {finding} and wrongly flags "
+        f"At the threshold of {threshold:.3g} it finds {_of_hundred(found)} images with {finding} and wrongly flags "
         f"{_of_hundred(alarms)} without it ({other}).",
     ]
 
@@ -100,7 +100,7 @@ def _multilabel(
         best, worst = max(known, key=known.__getitem__), min(known, key=known.__getitem__)
         ranks = f"It ranks {best} best (AUC {known[best]:.3f}) and {worst} worst ({known[worst]:.3f}). "
     share = _hundred(float(table.outcomes.correct.mean()))
-    return [*sentences, f"{ranks}At the threshold of {threshold:g} all labels are right on {share} of 100 images."]
+    return [*sentences, f"{ranks}At the threshold of {threshold:.3g} all labels are right on {share} of 100 images."]
 
 
 def cautions(table: LabelTable, scores: Mapping[str, Interval], split: str) -> list[str]:
