@@ -72,7 +72,7 @@ MEMBERS: dict[str, tuple[str, int, dict]] = {
     "XCiT": ("xcit_nano_12_p16_224", 224, {"depth": 2}),
     "LeViT": ("levit_128s", 224, {"depth": (1, 1, 1)}),
     "PVT v2": ("pvt_v2_b0", 64, {"depths": (1, 1, 1, 1)}),
-    "PoolFormer": ("poolformer_s12", 64, {"layers": (1, 1, 1, 1)}),
+    "PoolFormer": ("poolformer_s12", 64, {}),
 }
 """By family: a member, the side of its images, and what makes it smaller."""
 
