@@ -89,6 +89,8 @@ def open_data(
     with excluding(exclusion), _opening(path):
         manifest = _open_file(path, wish) if path.is_file() else _open_folder(path, wish)
         manifest = expanded(with_patients(manifest, progress), axis)
+        for image in manifest.table["image"]:
+            str(image).encode()  # a name that is no text would stop what is written later
     if exclusion is not None:
         manifest = manifest.with_notes(exclusion.sentence(manifest))
     _refuse_too_few(manifest, path)

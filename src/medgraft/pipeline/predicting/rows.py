@@ -51,7 +51,7 @@ def checked_table(path: Path | None, out: Path) -> Path:
         raise RecipeError(f"table: {path.name} is neither .csv nor .parquet.")
     if path.suffix.lower() == ".parquet" and find_spec("pyarrow") is None:
         raise EngineError(
-            "a table in Parquet needs pyarrow, which is not installed: pip install pyarrow, or write .csv."
+            "a table in Parquet needs pyarrow, which is not installed: pip install 'medgraft[parquet]', or write .csv."
         )
     return path
 
