@@ -241,7 +241,7 @@ def test_a_broken_file_that_is_named_as_coco_names_them(tmp_path: Path) -> None:
         open_data(tmp_path / "set")
 
 
-@pytest.mark.parametrize("name", ["images\\a.png", "/home/somebody/pictures/a.png", "7/ab/a.png"])
+@pytest.mark.parametrize("name", ["images\\a.png", "/elsewhere/pictures/a.png", "7/ab/a.png"])
 def test_paths_of_another_machine(tiny: Path, name: str) -> None:
     assert open_data(spoilt(tiny, images=entries(name, "b.png"))).table["id"].tolist() == ["a", "b"]
 

@@ -9,7 +9,6 @@ import evaluating
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from evaluating import LABELS, copied, evaluated, snapshot, trained
 from scipy.optimize import minimize_scalar
 from scipy.special import expit, logit
@@ -18,25 +17,7 @@ from sklearn.metrics import roc_auc_score, roc_curve
 from medgraft import Run
 from medgraft.errors import DataError, RecipeError, RunError
 
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-@pytest.fixture
-def pages():
-    """Asked for by tests that look at pages."""
-
-
-@pytest.fixture(autouse=True)
-def _no_pages(request, monkeypatch):
-    """Drawing charts takes most of the time, so it is done where a page (or the distance) is looked at alone."""
-    if "pages" not in request.fixturenames:
-        evaluating.without_pages(monkeypatch)
+pytestmark = pytest.mark.usefixtures("no_pages")
 
 
 @pytest.fixture(scope="module")

@@ -5,30 +5,12 @@ import evaluating
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from evaluating import MASKS, copied, evaluated, snapshot, trained
 
 from medgraft import Run
 from medgraft.errors import DataError, RecipeError
 
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-@pytest.fixture
-def pages():
-    """Asked for by tests that look at pages."""
-
-
-@pytest.fixture(autouse=True)
-def _no_pages(request, monkeypatch):
-    if "pages" not in request.fixturenames:
-        evaluating.without_pages(monkeypatch)
+pytestmark = pytest.mark.usefixtures("no_pages")
 
 
 @pytest.fixture(scope="module")

@@ -43,9 +43,9 @@ def test_every_option_is_told_as_one_value():
 @pytest.mark.parametrize(
     ("weights", "told"),
     [
-        ("/home/lovelace/patient 7/best.safetensors", "best.safetensors"),
+        ("/elsewhere/lovelace/patient 7/best.safetensors", "best.safetensors"),
         (r"D:\lovelace\best.safetensors", "best.safetensors"),
-        ("medical:radimagenet@/home/lovelace/resnet50.pt", "medical:radimagenet@resnet50.pt"),
+        ("medical:radimagenet@/elsewhere/lovelace/resnet50.pt", "medical:radimagenet@resnet50.pt"),
         ("medical:radimagenet", "medical:radimagenet"),
         ("hf-hub:timm/vit_base", "hf-hub:timm/vit_base"),
     ],

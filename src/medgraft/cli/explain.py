@@ -42,6 +42,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "images", nargs="*", metavar="IMAGE", help="images, folders of them and patterns (default: the run's own)"
     )
+    _add_choices(parser)
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="where pictures and explanations.json go; the run is left as it is then "
+        "(default: RUN/explanations/METHOD, or explanations/RUN-METHOD for given images)",
+    )
+    parser.add_argument("--json", action="store_true", help="print all findings as JSON, all else to standard error")
+
+
+def _add_choices(parser: argparse.ArgumentParser) -> None:
+    """How they are explained."""
     parser.add_argument(
         "--method",
         default="gradcam",
@@ -73,14 +86,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a folder of masks named as the images: how much of the maps lies inside (masks are at hand for runs "
         "that learned from them)",
     )
-    parser.add_argument(
-        "--out",
-        type=Path,
-        metavar="DIR",
-        help="where pictures and explanations.json go; the run is left as it is then "
-        "(default: RUN/explanations/METHOD, or explanations/RUN-METHOD for given images)",
-    )
-    parser.add_argument("--json", action="store_true", help="print all findings as JSON, all else to standard error")
 
 
 def run(arguments: argparse.Namespace) -> None:

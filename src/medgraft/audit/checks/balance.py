@@ -8,6 +8,7 @@ import numpy as np
 
 from medgraft.audit.examined import Examined
 from medgraft.audit.findings import Checked, Finding
+from medgraft.audit.refusals import refusals
 from medgraft.audit.wording import verb
 from medgraft.data import SPLITS
 from medgraft.errors import counted, listing
@@ -33,7 +34,13 @@ def check(examined: Examined) -> Checked:
     """Count the labels; nothing to say where images have masks."""
     if examined.manifest.classes is None:
         return Checked()
-    found = [*_without(examined), *_at_odds(examined), *_rare(examined), *_splits(examined)]
+    found = [
+        *refusals(examined, "balance"),
+        *_without(examined),
+        *_spellings(examined),
+        *_rare(examined),
+        *_splits(examined),
+    ]
     passed = [] if any(f.severity != "note" for f in found) else ["every class has images enough"]
     if not any(f.kind in ("two-labels", "labels-at-odds") for f in found):
         passed.append("no file has two labels")
@@ -41,18 +48,6 @@ def check(examined: Examined) -> Checked:
 
 
 def _without(examined: Examined) -> Iterator[Finding]:
-    blank = examined.refused("no label")
-    if blank:
-        yield Finding(
-            "rows-without-label",
-            "error",
-            "balance",
-            len(blank),
-            f"{counted(len(blank), 'row')} {verb(len(blank), 'has', 'have')} no label",
-            "Fill the labels in, or take the rows out.",
-            images=blank,
-            leave_out=blank,
-        )
     unreadable = examined.refused("unreadable class")
     if unreadable:
         yield Finding(
@@ -76,32 +71,7 @@ def _without(examined: Examined) -> Iterator[Finding]:
         )
 
 
-def _at_odds(examined: Examined) -> Iterator[Finding]:
-    two = examined.refused("two labels")
-    if two:
-        yield Finding(
-            "two-labels",
-            "error",
-            "balance",
-            len(two),
-            f"{counted(len(two), 'file')} {verb(len(two), 'is', 'are')} listed under two labels",
-            "Keep the row that is right.",
-            images=two,
-            leave_out=two,
-        )
-    against = examined.refused("contradicted labels")
-    if against:
-        yield Finding(
-            "labels-at-odds",
-            "error",
-            "balance",
-            len(against),
-            f"{counted(len(against), 'image')} {verb(len(against), 'lies', 'lie')} in the folder of one class and "
-            f"{verb(len(against), 'is', 'are')} of another in the table",
-            "Mend the one that is wrong, or take the table away.",
-            images=against,
-            leave_out=against,
-        )
+def _spellings(examined: Examined) -> Iterator[Finding]:
     for note in examined.manifest.notes:
         if note.startswith("warning: ") and "several spellings" in note:
             yield Finding(

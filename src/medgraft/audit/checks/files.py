@@ -8,6 +8,7 @@ import numpy as np
 
 from medgraft.audit.examined import Examined
 from medgraft.audit.findings import Checked, Finding
+from medgraft.audit.refusals import refusals
 from medgraft.audit.wording import tally, verb
 from medgraft.errors import counted, listing
 
@@ -19,74 +20,19 @@ _ASPECTS = 2.0
 
 def check(examined: Examined) -> Checked:
     """Look at the files, as far as their headers and the reader tell."""
-    found = [*_listed(examined), *_unreadable(examined), *_mixed(examined), *_small(examined), *_strays(examined)]
+    found = [
+        *refusals(examined, "files"),
+        *_alone(examined),
+        *_unreadable(examined),
+        *_mixed(examined),
+        *_small(examined),
+        *_strays(examined),
+    ]
     passed = () if any(finding.severity == "error" for finding in found) else ("every file is there and can be read",)
     return Checked(tuple(found), passed)
 
 
-def _listed(examined: Examined) -> Iterator[Finding]:
-    """What the table or the folders say of files, and should not."""
-    missing = examined.refused("missing images")
-    if missing:
-        yield Finding(
-            "missing-files",
-            "error",
-            "files",
-            len(missing),
-            f"{counted(len(missing), 'image')} {verb(len(missing), 'is', 'are')} listed and not there",
-            "Bring the files, or take their rows out of the table.",
-            images=missing,
-            leave_out=missing,
-        )
-    damaged = examined.refused("unreadable files")
-    if damaged:
-        yield Finding(
-            "unreadable-headers",
-            "error",
-            "files",
-            len(damaged),
-            f"{counted(len(damaged), 'file')} cannot be read, not even "
-            f"{verb(len(damaged), 'its header', 'their headers')}",
-            "Fetch or save them again. A training cannot begin before they are mended or left out.",
-            images=damaged,
-            leave_out=damaged,
-        )
-    blank = examined.refused("no image file")
-    if blank:
-        yield Finding(
-            "rows-without-image",
-            "error",
-            "files",
-            len(blank),
-            f"{counted(len(blank), 'row')} of the table {verb(len(blank), 'names', 'name')} no image",
-            "Fill the rows in, or take them out.",
-            images=blank,
-            leave_out=blank,
-        )
-    again = examined.refused("listed twice")
-    if again:
-        yield Finding(
-            "listed-twice",
-            "error",
-            "files",
-            len(again),
-            f"{counted(len(again), 'row')} {verb(len(again), 'lists', 'list')} an image that an earlier row lists",
-            "Take the further rows out; an image that is listed twice counts twice.",
-            images=again,
-            leave_out=again,
-        )
-    alike = examined.refused("doubled names")
-    if alike:
-        yield Finding(
-            "names-alike",
-            "error",
-            "files",
-            len(alike),
-            f"{counted(len(alike), 'file')} {verb(len(alike), 'differs', 'differ')} from another in the ending alone",
-            "Keep one of each, so that it is clear which image a mask belongs to.",
-            images=alike,
-            leave_out=alike,
-        )
+def _alone(examined: Examined) -> Iterator[Finding]:
     if examined.refused("one image"):
         yield Finding(
             "one-image",
@@ -126,7 +72,7 @@ def _unreadable(examined: Examined) -> Iterator[Finding]:
             )
 
 
-def _mixed(examined: Examined) -> Iterator[Finding]:
+def _depths(examined: Examined) -> Iterator[Finding]:
     read = examined.scan.images[examined.scan.readable]
     depths = read["bits"].where(read["bits"] > 8, 8)
     if depths.nunique() > 1:
@@ -141,6 +87,11 @@ def _mixed(examined: Examined) -> Iterator[Finding]:
             images=examined.named(rows),
             figures={str(k): int(v) for k, v in depths.value_counts().items()},
         )
+
+
+def _mixed(examined: Examined) -> Iterator[Finding]:
+    yield from _depths(examined)
+    read = examined.scan.images[examined.scan.readable]
     if read["grey"].nunique() > 1:
         kinds = read["grey"].map({True: "grey", False: "colour"})
         yield Finding(

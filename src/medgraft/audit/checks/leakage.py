@@ -10,6 +10,7 @@ import numpy.typing as npt
 from medgraft.audit.checks.duplicates import conflicting, near_pairs
 from medgraft.audit.examined import Examined, Rows, Texts
 from medgraft.audit.findings import Checked, Finding
+from medgraft.audit.refusals import refusals
 from medgraft.audit.remedy import further_copies, less_held_out
 from medgraft.audit.wording import verb
 from medgraft.data import SPLITS
@@ -24,7 +25,7 @@ def check(examined: Examined) -> Checked:
         return Checked()
     found = [
         *_unknown(examined, unknown),
-        *_contradicted(examined),
+        *refusals(examined, "leakage"),
         *_torn(examined, splits),
         *_exact(examined, splits),
         *_near(examined, splits),
@@ -52,22 +53,6 @@ def _unknown(examined: Examined, sentence: str) -> Iterator[Finding]:
             f"{sentence.rpartition('; ')[2].rstrip('.').capitalize()}. Or leave the column out to have a split made.",
             images=names,
             leave_out=names,
-        )
-
-
-def _contradicted(examined: Examined) -> Iterator[Finding]:
-    against = examined.refused("contradicted splits")
-    if against:
-        yield Finding(
-            "splits-at-odds",
-            "error",
-            "leakage",
-            len(against),
-            f"{counted(len(against), 'image')} {verb(len(against), 'is', 'are')} in another split by the table than by "
-            f"{verb(len(against), 'its', 'their')} folder",
-            "Mend the table, or name the column to take with --split-column.",
-            images=against,
-            leave_out=against,
         )
 
 

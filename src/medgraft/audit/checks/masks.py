@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from medgraft.audit.examined import Examined, Rows
 from medgraft.audit.findings import Checked, Finding
+from medgraft.audit.refusals import refusals
 from medgraft.audit.wording import percent, tally, verb
 from medgraft.data import MaskClasses
 from medgraft.errors import DataError, counted, listing
@@ -19,6 +21,27 @@ TINY = 16
 """Pixels of foreground below which a mask is a speck."""
 INVERTED = 0.5
 """A mask that touches all borders and has more foreground than this may be inverted."""
+_DOUBTFUL = (
+    (
+        "full-masks",
+        "covers the whole image",
+        "cover the whole image",
+        "Look whether these are inverted, or stand for something else.",
+    ),
+    (
+        "tiny-masks",
+        f"outlines fewer than {TINY} pixels",
+        f"outline fewer than {TINY} pixels",
+        "Specks left over from drawing? At a smaller size they vanish.",
+    ),
+    (
+        "inverted-masks",
+        "touches every border and may be inverted",
+        "touch every border and may be inverted",
+        "Look whether the background is outlined instead of the finding.",
+    ),
+)
+"""Shapes that are hardly meant: kind, the sentence for one mask and for several, what to do."""
 
 
 def check(examined: Examined) -> Checked:
@@ -27,8 +50,7 @@ def check(examined: Examined) -> Checked:
         return Checked()
     masks = examined.scan.masks
     found = [
-        *_lonely(examined),
-        *_elsewhere(examined),
+        *_refused(examined),
         *_unreadable(examined, masks),
         *_sizes(examined, masks),
         *_values(examined, masks),
@@ -44,64 +66,19 @@ def check(examined: Examined) -> Checked:
     return Checked(tuple(found), tuple(passed))
 
 
-def _lonely(examined: Examined) -> Iterator[Finding]:
-    images = examined.refused("no mask", "missing masks")
-    if images:
-        yield Finding(
-            "images-without-mask",
-            "error",
-            "masks",
-            len(images),
-            f"{counted(len(images), 'image')} {verb(len(images), 'has', 'have')} no mask",
-            "Add the masks, or leave these images out; where there is nothing to outline, a mask is a file of zeros.",
-            images=images,
-            leave_out=images,
-        )
-    yield from _undrawn(examined)
-    masks = examined.refused("masks without image")
-    if masks:
-        yield Finding(
-            "masks-without-image",
-            "error",
-            "masks",
-            len(masks),
-            f"{counted(len(masks), 'mask')} {verb(len(masks), 'has', 'have')} no image",
-            "Add the images, or move these masks away.",
-            images=masks,
-            leave_out=masks,
-        )
+def _refused(examined: Examined) -> Iterator[Finding]:
+    """As for other topics; where a mask could not be made of what is there, the reader knows best why."""
+    for finding in refusals(examined, "masks"):
+        said = "" if examined.manifest.withheld else _reason(examined, finding.kind)  # it names the files
+        yield replace(finding, advice=said or finding.advice)
 
 
-def _undrawn(examined: Examined) -> Iterator[Finding]:
-    images = examined.refused("masks not drawn")
-    if images:
-        said = "" if examined.manifest.withheld else examined.said_of("masks not drawn")  # it names the files
-        yield Finding(
-            "masks-not-drawn",
-            "error",
-            "masks",
-            len(images),
-            f"{counted(len(images), 'image')} cannot have {verb(len(images), 'its mask', 'their masks')} drawn",
-            " ".join(said.split()) or "Mend the images or their annotations, or leave these images out.",
-            images=images,
-            leave_out=images,
-        )
-
-
-def _elsewhere(examined: Examined) -> Iterator[Finding]:
-    images = examined.refused("masks elsewhere")
-    if images:
-        said = "" if examined.manifest.withheld else examined.said_of("masks elsewhere")  # it names the files
-        yield Finding(
-            "masks-elsewhere",
-            "error",
-            "masks",
-            len(images),
-            f"{counted(len(images), 'volume')} {verb(len(images), 'has', 'have')} a mask of another place or size",
-            f"Resample the mask to its volume, or leave both out. {said}".rstrip(),
-            images=images,
-            leave_out=images,
-        )
+def _reason(examined: Examined, kind: str) -> str:
+    if kind == "masks-not-drawn":
+        return " ".join(examined.said_of("masks not drawn").split())
+    if kind == "masks-elsewhere":
+        return f"Resample the mask to its volume, or leave both out. {examined.said_of('masks elsewhere')}".rstrip()
+    return ""
 
 
 def _unreadable(examined: Examined, masks: pd.DataFrame) -> Iterator[Finding]:
@@ -204,31 +181,13 @@ def _shapes(examined: Examined, masks: pd.DataFrame) -> Iterator[Finding]:
     borders = masks[["top", "bottom", "left", "right"]].to_numpy(bool).all(axis=1)
     full = read & (share >= FULL)
     yield from _empty(examined, np.flatnonzero(read & (share == 0)), int(read.sum()))
-    kinds = (
-        (
-            "full-masks",
-            full,
-            "cover the whole image",
-            "covers the whole image",
-            "Look whether these are inverted, or stand for something else.",
-        ),
-        (
-            "tiny-masks",
-            read & (share > 0) & (pixels < TINY),
-            f"outline fewer than {TINY} pixels",
-            f"outlines fewer than {TINY} pixels",
-            "Specks left over from drawing? At a smaller size they vanish.",
-        ),
-        (
-            "inverted-masks",
-            read & borders & ~full & (share > INVERTED),
-            "touch every border and may be inverted",
-            "touches every border and may be inverted",
-            "Look whether the background is outlined instead of the finding.",
-        ),
-    )
-    for kind, which, many, one, advice in kinds:
-        rows = np.flatnonzero(which)
+    outside = {
+        "full-masks": full,
+        "tiny-masks": read & (share > 0) & (pixels < TINY),
+        "inverted-masks": read & borders & ~full & (share > INVERTED),
+    }
+    for kind, one, many, advice in _DOUBTFUL:
+        rows = np.flatnonzero(outside[kind])
         if len(rows):
             sentence = f"{counted(len(rows), 'mask')} {verb(len(rows), one, many)}"
             yield Finding(kind, "warning", "masks", len(rows), sentence, advice, images=examined.named(rows))

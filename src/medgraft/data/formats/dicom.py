@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from medgraft.data.formats.address import Address
-from medgraft.data.formats.dicom_file import SUFFIXES, Header, header_of, is_dicom, reading
+from medgraft.data.formats.dicom_file import Header, header_of, reading
+from medgraft.data.formats.dicom_kind import SUFFIXES, is_dicom
 from medgraft.data.formats.dicom_pixels import stored_frame
 from medgraft.data.formats.dicom_seg import marked_mask
 from medgraft.data.formats.dicom_window import grey_levels

@@ -1,4 +1,4 @@
-"""DICOM files: what is one, and what the header says of its pictures. Nothing here quotes a header to the user."""
+"""DICOM files: what the header says of their pictures. Nothing here quotes a header to the user."""
 
 from __future__ import annotations
 
@@ -13,27 +13,14 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal
 
-from medgraft.data.formats.raster import IMAGE_SUFFIXES, MOST_PIXELS, TOO_LARGE
+from medgraft.data.formats.dicom_kind import LABEL_MAP, SEGMENTATION, SUFFIXES, has_mark
+from medgraft.data.formats.raster import MOST_PIXELS, TOO_LARGE
 from medgraft.errors import DataError, MedgraftError
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
     from pydicom.uid import UID
 
-SUFFIXES = (".dcm", ".dicom", ".ima")
-SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.4"
-LABEL_MAP = "1.2.840.10008.5.1.4.1.1.66.7"
-
-_PREAMBLE = 128
-_META = 1024
-# The element (0002,0002), which names what a file is, as all files of the standard begin.
-_SEGMENTATION_SAID = tuple(
-    b"\x02\x00\x02\x00UI" + len(kind).to_bytes(2, "little") + kind.encode() for kind in (SEGMENTATION, LABEL_MAP)
-)
-# Endings that say what a file is; others may stand behind the dots of a UID, and are looked into.
-_TABLES = (".csv", ".tsv", ".txt", ".json", ".xml", ".html", ".md", ".pdf", ".yaml", ".yml", ".py", ".db")
-_VOLUMES = (".nii", ".gz", ".nrrd", ".nhdr", ".mha", ".mhd", ".raw", ".npz", ".npy", ".zip", ".tar")
-_OTHERS = frozenset((*IMAGE_SUFFIXES, *_TABLES, *_VOLUMES))
 _UNKNOWN_LENGTH = 0xFFFFFFFF
 _PIXELS = {0x0008: "FloatPixelData", 0x0009: "DoubleFloatPixelData", 0x0010: "PixelData"}
 
@@ -113,33 +100,6 @@ class Header:
                 item: Dataset = group[macro].value[0]
                 return item
         return None
-
-
-def is_dicom(file: Path) -> bool:
-    """Whether a file is a DICOM file: by its name, or where that says nothing by what stands behind its preamble."""
-    suffix = file.suffix.lower()
-    if suffix in SUFFIXES:
-        return True
-    return suffix not in _OTHERS and file.name.upper() != "DICOMDIR" and has_mark(file)
-
-
-def has_mark(file: Path) -> bool:
-    """Whether ``DICM`` stands behind the first 128 bytes (PS3.10, 7.1)."""
-    try:
-        with file.open("rb") as opened:
-            return opened.read(_PREAMBLE + 4)[_PREAMBLE:] == b"DICM"
-    except OSError:
-        return False
-
-
-def is_segmentation(file: Path) -> bool:
-    """Whether a file says in its first bytes (PS3.10, 7.1) that it is a segmentation; no more is read of it."""
-    try:
-        with file.open("rb") as opened:
-            start = opened.read(_META)
-            return any(said in start for said in _SEGMENTATION_SAID)
-    except OSError:
-        return False
 
 
 def header_of(file: Path) -> Header:

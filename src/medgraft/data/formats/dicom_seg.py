@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from medgraft.data.formats.dicom_file import LABEL_MAP, Header, elements_of, header_of, reading
+from medgraft.data.formats.dicom_file import Header, elements_of, header_of, reading
+from medgraft.data.formats.dicom_kind import LABEL_MAP
 from medgraft.data.formats.dicom_pixels import stored_frame
 from medgraft.errors import DataError
 

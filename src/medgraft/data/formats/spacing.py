@@ -28,7 +28,8 @@ import numpy as np
 
 from medgraft.data.formats import volume_checks, volume_nifti
 from medgraft.data.formats.address import Address, ending_of
-from medgraft.data.formats.dicom_file import elements_of, header_of, is_dicom, reading
+from medgraft.data.formats.dicom_file import elements_of, header_of, reading
+from medgraft.data.formats.dicom_kind import is_dicom
 from medgraft.data.formats.volumes import is_volume, space_of
 
 if TYPE_CHECKING:

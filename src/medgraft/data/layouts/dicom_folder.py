@@ -17,7 +17,8 @@ import pandas as pd
 
 from medgraft.data.exclusion import left_out
 from medgraft.data.formats import Address
-from medgraft.data.formats.dicom_file import elements_of, header_of, is_dicom, is_segmentation, reading
+from medgraft.data.formats.dicom_file import elements_of, header_of, reading
+from medgraft.data.formats.dicom_kind import is_dicom, is_segmentation
 from medgraft.data.formats.dicom_seg import NOTHING, Segmentation, Source, part_of, read_segmentation
 from medgraft.data.layouts.columns import Columns
 from medgraft.data.layouts.folders import join_metadata

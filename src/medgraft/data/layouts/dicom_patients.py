@@ -9,8 +9,8 @@ from pathlib import Path
 import pandas as pd
 
 from medgraft.data.formats import file_of
-from medgraft.data.formats.dicom_file import is_dicom
 from medgraft.data.formats.dicom_identity import Identity, alias, content_of, identity_of, tells
+from medgraft.data.formats.dicom_kind import is_dicom
 from medgraft.data.layouts.unpacking import Progress, in_silence
 from medgraft.data.manifest import Manifest
 from medgraft.errors import DataError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from medgraft.data.formats import is_image
-from medgraft.data.formats.dicom_file import is_segmentation
+from medgraft.data.formats.dicom_kind import is_segmentation
 from medgraft.data.layouts.walking import files_below
 
 

@@ -16,7 +16,8 @@ import numpy as np
 
 from medgraft.data import MaskClasses
 from medgraft.data.formats import Address
-from medgraft.data.formats.dicom_file import elements_of, is_dicom, reading
+from medgraft.data.formats.dicom_file import elements_of, reading
+from medgraft.data.formats.dicom_kind import is_dicom
 from medgraft.errors import DataError, EngineError
 from medgraft.files import replacing
 from medgraft.prediction import Array

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medgraft.data.formats import Address, Axis, is_image, parts_of
-from medgraft.data.formats.dicom_file import is_segmentation
+from medgraft.data.formats.dicom_kind import is_segmentation
 from medgraft.data.layouts.loose import loose_images
 from medgraft.errors import DataError
 
