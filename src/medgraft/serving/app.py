@@ -140,7 +140,7 @@ def _add_predict(app: FastAPI, service: Service, guards: list[Any]) -> None:
     @app.post(
         "/v1/predict", response_model=PredictAnswer, response_model_exclude_unset=True, tags=["models"],
         summary="What a model says of images", dependencies=guards, responses=faults,
-        openapi_extra={"requestBody": request_body()},
+        openapi_extra={"requestBody": request_body(service.limits.max_images)},
     )  # fmt: skip
     async def predict(request: Request) -> Response:
         """Each image gets a result of its own, or a sentence that says why it cannot be used."""

@@ -157,8 +157,8 @@ def base64_bytes(text: str) -> bytes:
         raise ValueError("no base64") from error
 
 
-def request_body() -> dict[str, Any]:
-    """The body of a prediction request for OpenAPI, with an example of either form."""
+def request_body(most: int) -> dict[str, Any]:
+    """The body of a prediction request of at most ``most`` images, for OpenAPI."""
     form = {
         "type": "object",
         "required": ["images"],
@@ -167,6 +167,7 @@ def request_body() -> dict[str, Any]:
                 "type": "array",
                 "items": {"type": "string", "format": "binary"},
                 "minItems": 1,
+                "maxItems": most,
                 "description": "PNG, JPEG, TIFF or DICOM files",
             },
             "model": {"type": "string", "description": "a name of /v1/models"},
@@ -180,6 +181,13 @@ def request_body() -> dict[str, Any]:
         "required": True,
         "content": {
             "multipart/form-data": {"schema": form},
-            "application/json": {"schema": {"$ref": "#/components/schemas/PredictRequest"}},
+            "application/json": {
+                "schema": {
+                    "allOf": [
+                        {"$ref": "#/components/schemas/PredictRequest"},
+                        {"properties": {"images": {"maxItems": most}}},
+                    ]
+                }
+            },
         },
     }

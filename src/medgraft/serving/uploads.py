@@ -160,7 +160,7 @@ def _first_fault(error: ValidationError) -> str:
 
 
 def _set_option(wanted: Wanted, name: str, content: bytes) -> None:
-    text = content.decode("utf-8", "replace").strip()
+    text = content.decode("utf-8", "replace")
     if name == "model":
         wanted.model = text or None
     elif name == "threshold":
@@ -173,9 +173,7 @@ def _set_option(wanted: Wanted, name: str, content: bytes) -> None:
         raise RefusedError(422, "The form has a field that is none of images, model, threshold, explain and pictures.")
 
 
-def _threshold(text: str) -> float | None:
-    if not text:
-        return None
+def _threshold(text: str) -> float:
     try:
         value = float(text)
     except ValueError:
@@ -186,7 +184,7 @@ def _threshold(text: str) -> float | None:
 
 
 def _switch(name: str, text: str) -> bool:
-    if text not in ("0", "1", ""):
+    if text not in ("0", "1"):
         raise RefusedError(422, f"The field {name} has to be 0 or 1.")
     return text == "1"
 
