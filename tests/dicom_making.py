@@ -1,8 +1,12 @@
 """DICOM files for tests, made from pixels and a few elements."""
 
+import struct
+import zlib
+from io import BytesIO
+
 import numpy as np
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
-from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian, generate_uid
+from pydicom.uid import UID, CTImageStorage, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, generate_uid
 
 ROOT = "1.2.826.0.1.3680043.8.498."
 
@@ -92,3 +96,19 @@ def segmentation(sources, masks, labels=("lesion",), number=90, kind="BINARY", *
         device_serial_number="1",
         **options,
     )
+
+
+def inflating(megabytes):
+    """A readable DICOM file of some KB that holds an element of zeros, that many megabytes, when it is inflated."""
+    kept = BytesIO()
+    made = dataset(np.zeros((8, 8), np.uint8))
+    made.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    made.save_as(kept, enforce_file_format=True)
+    whole = kept.getvalue()
+    start = 132 + 12 + struct.unpack("<I", whole[140:144])[0]
+    first = struct.pack("<HH2sHI", 0x0009, 0x0010, b"OB", 0, megabytes << 20)
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    packed = packer.compress(first) + packer.flush(zlib.Z_FULL_FLUSH)
+    block = packer.compress(bytes(1 << 20)) + packer.flush(zlib.Z_FULL_FLUSH)
+    end = packer.compress(zlib.decompress(whole[start:], -15)) + packer.flush()
+    return whole[:start] + packed + block * megabytes + end

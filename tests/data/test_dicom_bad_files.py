@@ -1,5 +1,6 @@
 """DICOM files that cannot be used: each is one sentence that names the file and quotes nothing of its header."""
 
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -10,8 +11,9 @@ import pytest
 from pydicom.pixels.decoders import JPEGLosslessSV1Decoder, JPEGLSLosslessDecoder
 from pydicom.uid import MPEG2MPML, JPEGBaseline8Bit
 
-from dicom_making import dataset, make, save
+from dicom_making import dataset, inflating, make, save
 from medgraft.data.formats import image_size, is_image, parts_of, read_image, read_mask
+from medgraft.data.formats.dicom_file import header_of
 from medgraft.errors import DataError
 
 OWN = Path(pydicom.__file__).parent / "data" / "test_files"
@@ -164,3 +166,12 @@ def test_claims_of_very_many_frames_or_pixels_are_refused_before_any_memory_is_t
         made.Rows = made.Columns = 65535
         with pytest.raises(DataError, match=r"its header claims more than 178,956,970 pixels"):
             read_image(save(tmp_path / f"{claim}.dcm", made))
+
+
+def test_what_a_deflated_file_holds_is_not_kept_with_its_header(tmp_path):
+    """Pydicom keeps the buffer that it inflated, which for hostile files of some KB has many megabytes."""
+    path = tmp_path / "deflated.dcm"
+    path.write_bytes(inflating(4))
+    elements = header_of(path).elements
+    assert elements.Rows == 8
+    assert max(len(pickle.dumps(value)) for value in vars(elements).values()) < 100_000

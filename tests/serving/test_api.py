@@ -338,7 +338,8 @@ def test_preview_of_colours_and_depth():
         (None, "cannot say"),
         (0.0, "As near"),
         (0.93, "than 93% of the held-out"),
-        (0.995, "Unlike"),
+        (0.9899, "than 98% of the held-out"),
+        (0.996, "Unlike the training images: farther from them than 99% of the held-out images"),
         (1.0, "than all held-out"),
     ],
 )

@@ -76,6 +76,15 @@ def test_a_run_is_exported_for_the_server(pairs, tmp_path):
     assert exported_file(folder) is None
 
 
+def test_what_is_not_there_is_said_before_anything_is_exported(run_folder, tmp_path, capsys):
+    """An export takes a minute; a slip in a name should not."""
+    (run_folder / EXPORTED).unlink()
+    missing = tmp_path / "mising.onnx"
+    assert main(["serve", str(run_folder), str(missing), "--port", "0"]) == 2
+    said = capsys.readouterr().err
+    assert said == f"error: {missing}: no such run folder or exported file.\n"
+
+
 def test_a_folder_that_is_no_run(tmp_path, capsys):
     assert main(["serve", str(tmp_path), "--port", "0"]) == 2
     assert "not a run folder" in capsys.readouterr().err

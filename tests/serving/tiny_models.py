@@ -49,16 +49,26 @@ def masks_file(path: Path, name: str = "light") -> Path:
     return _save(path, nodes, [_output("probabilities", ["B", 1, SIZE, SIZE])], {}, info)
 
 
-def colours_file(path: Path, name: str = "colours") -> Path:
+def colours_file(path: Path, name: str = "colours", classes: tuple[str, ...] = ("background", "green", "blue")) -> Path:
     """A segmentation model of three classes: the probabilities of a pixel are its red, green and blue over 255."""
     nodes = [
         helper.make_node("Cast", ["images"], ["values"], to=TensorProto.FLOAT),
         helper.make_node("Transpose", ["values"], ["planes"], perm=[0, 3, 1, 2]),
         helper.make_node("Div", ["planes", "white"], ["probabilities"]),
     ]
-    classes = MaskClasses(("background", "green", "blue"), ((0, 0, 0), (100, 100, 1), (200, 200, 2)))
-    info = ModelInfo(name, "segmentation", SIZE, 3, classes)
+    info = ModelInfo(name, "segmentation", SIZE, 3, MaskClasses(classes, ((0, 0, 0), (100, 100, 1), (200, 200, 2))))
     return _save(path, nodes, [_output("probabilities", ["B", 3, SIZE, SIZE])], {}, info)
+
+
+def findings_file(path: Path, names: tuple[str, str, str], name: str = "findings") -> Path:
+    """A classifier of images that may have several labels: their probabilities are the mean red, green and blue."""
+    nodes = [
+        helper.make_node("Cast", ["images"], ["values"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMean", ["values", "axes"], ["mean"], keepdims=0),
+        helper.make_node("Div", ["mean", "white"], ["probabilities"]),
+    ]
+    info = ModelInfo(name, "classification", SIZE, 3, LabelClasses(names, multilabel=True), threshold=0.3)
+    return _save(path, nodes, [_output("probabilities", ["B", 3])], {"axes": np.array([1, 2], np.int64)}, info)
 
 
 def picture(value: int | tuple[int, int, int] = 255, height: int = 40, width: int = 60, kind: str = "PNG") -> bytes:

@@ -11,8 +11,8 @@ from pathlib import Path
 DESCRIPTION = """Serve models: a web page for people, and an API for programs.
 
 A run is exported first where it is not yet (see export). Nothing leaves this
-machine, uploads are never written to a disk, and only this machine is answered
-unless a token is set. For research only: this is not a medical device.
+machine, no upload is kept, and only this machine is answered unless a token is
+set. For research only: this is not a medical device.
 """
 
 EXAMPLES = """examples:
@@ -56,6 +56,7 @@ def run(arguments: argparse.Namespace) -> None:
         raise EngineError(f"{error.name} is not installed; pip install 'medgraft[serve]'") from None
     del fastapi, prometheus_client, python_multipart, uvicorn
     from medgraft.serving.app import create_app
+    from medgraft.serving.files import exported_file
     from medgraft.serving.limits import Limits
     from medgraft.serving.model import ServedModel
     from medgraft.serving.server import address_of, listen, serve
@@ -64,7 +65,9 @@ def run(arguments: argparse.Namespace) -> None:
     limits = Limits(**{name: value for name, value in given.items() if value is not None})
     token = arguments.token or os.environ.get("MEDGRAFT_TOKEN") or None
     with listen(arguments.host, arguments.port, token) as listening:
-        models = [ServedModel.load(_file(path)) for path in arguments.models]
+        found = [exported_file(path) for path in arguments.models]
+        files = [file or _exported(path) for file, path in zip(found, arguments.models, strict=True)]
+        models = [ServedModel.load(file) for file in files]
         app = create_app(models, limits, token)
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
 
@@ -78,19 +81,13 @@ def run(arguments: argparse.Namespace) -> None:
             print("stopped.", file=sys.stderr)
 
 
-def _file(path: Path) -> Path:
-    """The exported file of a run, which is written first where it is missing or old."""
-    from medgraft.serving.files import exported_file
+def _exported(run: Path) -> Path:
+    """The exported file of a run, which is written now. Only here is PyTorch loaded, which takes seconds."""
+    from medgraft.pipeline.serving import export_for_serving
+    from medgraft.progress import Terminal
 
-    found = exported_file(path)
-    if found is None:
-        # Only here is PyTorch loaded, which takes seconds.
-        from medgraft.pipeline.serving import export_for_serving
-        from medgraft.progress import Terminal
-
-        terminal = Terminal(sys.stderr)
-        try:
-            found = export_for_serving(path, terminal)
-        finally:
-            terminal.close()
-    return found
+    terminal = Terminal(sys.stderr)
+    try:
+        return export_for_serving(run, terminal)
+    finally:
+        terminal.close()

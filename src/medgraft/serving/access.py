@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hmac
+import ipaddress
+import re
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
@@ -11,9 +13,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from medgraft.serving.refusal import RefusedError
 from medgraft.serving.replies import error_reply
 
-LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1"))
 OPEN = frozenset(("/", "/healthz"))
 """Paths that say nothing of models or images, besides those below ``/static/``."""
+
+_HOST = re.compile(r"(?:\[(?P<v6>[^\[\]]*)\]|(?P<name>[^\[\]:]*))(?::\d*)?")
 
 
 class Access:
@@ -39,10 +42,10 @@ class Access:
 
     def _check(self, path: str, headers: Headers) -> None:
         host = headers.get("host", "")
-        if self._token is None and _name(host) not in LOOPBACK:
+        if self._token is None and not is_loopback(_name(host)):
             raise RefusedError(403, "Without a token this server answers on its own machine only, as localhost.")
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+        if origin is not None and _place(origin) != host.lower():
             raise RefusedError(403, "Pages of another origin are not answered.")
         if self._token is None or path in OPEN or path.startswith("/static/"):
             return
@@ -56,7 +59,22 @@ class Access:
 
 
 def _name(host: str) -> str:
-    """A Host header without its port."""
-    if host.startswith("["):
-        return host[1:].partition("]")[0]
-    return host.partition(":")[0].lower()
+    """A Host header without its port; empty where it is none."""
+    found = _HOST.fullmatch(host)
+    return (found["v6"] or found["name"] or "").lower() if found else ""
+
+
+def _place(origin: str) -> str | None:
+    """The host and port of an Origin header; None where it makes no sense."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a name or address means this machine, however it is looked up."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -46,7 +46,8 @@ def familiarity_sentence(quantile: float | None) -> str:
         return "This model cannot say how far an image is from those that it was trained on."
     if quantile < USUAL:
         return "As near to the images that the model was trained on as others of their kind."
-    share = "all" if quantile >= 1 else f"{quantile:.0%} of the"
+    # Rounded down: 99.6% are not 100%, and "farther than 99%" is true of them.
+    share = "all" if quantile >= 1 else f"{int(100 * quantile + 1e-9)}% of the"
     if quantile < RARE:
         return f"Farther from the training images than {share} held-out images; take care with the answer."
     return f"Unlike the training images: farther from them than {share} held-out images; do not rely on the answer."

@@ -1,4 +1,4 @@
-"""A process that decodes what strangers send, and can do nothing else that hurts.
+"""A process that decodes what strangers send, so that what hangs, crashes or fills the memory there harms nobody else.
 
 It is started by :mod:`medgraft.serving.decoders` and speaks by its standard input and output: a head (the lengths of a
 JSON text and of a body, little-endian), the JSON, the body. It bounds its own memory, time and files. Libraries may
@@ -38,6 +38,12 @@ HEAD = struct.Struct("<IQ")
 
 BASE_BYTES, BYTES_A_PIXEL = 512 << 20, 32
 """What decoding may take beyond what the process has when it is ready: so much, and so much a pixel at most."""
+
+LEFT_BYTES = 96 << 20
+"""What files may leave behind in the memory of a process, as in caches of libraries, before another takes its place."""
+
+MOST_SIDE = 1_000_000
+"""libpng writes nothing longer, so there is no mask of a longer image."""
 
 _ENDLESS = (1 << 31, 1 << 31)
 _NUMBERS = itertools.count(1)
@@ -118,6 +124,8 @@ def _refuse_large(size: tuple[int, int], most: int) -> None:
     if count > most:
         has = f"{count:,} pixels" if size != _ENDLESS else "too many pixels"
         raise RefusedError(413, f"The image has {has}, and at most {most:,} are taken; send a smaller copy of it.")
+    if max(size) > MOST_SIDE:
+        raise RefusedError(413, f"The image is {max(size):,} pixels long, and at most {MOST_SIDE:,} are taken; cut it.")
 
 
 @contextlib.contextmanager
@@ -148,6 +156,7 @@ def _sentence(message: str, file: Path) -> str:
         text = text.partition(";")[0] + "; save the one you mean as a file of its own."
     text = re.sub(r", whatever its name ends in( \([^)]*\))?", "", text).replace(str(file), "the file")
     text = text.replace("replace the file or take it out", "send another copy of it")
+    text = text.replace("take the file out", "send an image instead")
     return text[:1].upper() + text[1:]
 
 
@@ -159,14 +168,15 @@ def main() -> None:
     cv2.setNumThreads(1)
     _import_codecs()
     _confine(limits)
+    most = _held() + LEFT_BYTES + limits["max_bytes"]
     send(target, {"ready": True}, b"")
     while (message := receive(source)) is not None:
         _alarm(limits["seconds"])
         answer, body = _answered(*message)
         _alarm(0)
-        send(target, answer, body)
-        if answer.get("sentence") == _LACKS_MEMORY:
-            return
+        # Who waits for the answer has to know that it is the last one, before it sends another file.
+        last = answer.get("sentence") == _LACKS_MEMORY or _held() > most
+        send(target, answer | {"last": last}, body)
 
 
 def _answered(head: dict[str, Any], content: bytes) -> tuple[dict[str, Any], bytes]:
@@ -238,6 +248,14 @@ def _confine(limits: dict[str, Any]) -> None:
     ):
         with contextlib.suppress(OSError, ValueError):
             resource.setrlimit(bound, (value, value))
+
+
+def _held() -> int:
+    """Bytes of memory that this process holds; 0 where the system does not say."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
+    except OSError:
+        return 0
 
 
 def _alarm(seconds: float) -> None:

@@ -114,6 +114,8 @@ class _Process:
             raise RefusedError(422, _ENDED)
         self._decoded += 1
         about, body = answer
+        if about["last"]:
+            self.end()
         if "sentence" in about:
             raise RefusedError(about["status"], about["sentence"])
         count = int(np.prod(about["shape"])) * np.dtype(about["dtype"]).itemsize

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import ipaddress
 import logging
 import socket
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from medgraft.errors import RecipeError
+from medgraft.serving.access import is_loopback
 
 CONNECTIONS = 512
 """Connections at once; more are closed as they come."""
@@ -125,7 +125,7 @@ def listen(host: str, port: int, token: str | None) -> socket.socket:
         raise RecipeError(
             f"--token: at least {TOKEN_LENGTH} plain letters and digits are wanted, as it guards the door."
         )
-    if token is None and not _is_loopback(host):
+    if token is None and not is_loopback(host):
         raise RecipeError(
             f"--host {host}: other machines could reach that; add --token TOKEN, or set MEDGRAFT_TOKEN, so that "
             "only those who know it are answered."
@@ -154,17 +154,9 @@ def address_of(listening: socket.socket) -> str:
 
 
 def _unbound(host: str, port: int, error: Exception) -> RecipeError:
-
     number = getattr(error, "errno", None)
     if number == errno.EADDRINUSE:
         return RecipeError(f"--port {port}: something else listens there already; end that, or choose another port.")
     if number == errno.EACCES:
         return RecipeError(f"--port {port}: ports below 1024 are the system's; choose another, such as 8000.")
     return RecipeError(f"--host {host} --port {port}: cannot listen there ({error}).")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

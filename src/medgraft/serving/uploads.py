@@ -1,4 +1,4 @@
-"""From the body of a request to the images in it, within bounds while it comes; nothing is written to a disk."""
+"""From the body of a request to the images in it, within bounds while it comes, in memory alone."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ from medgraft.serving.refusal import RefusedError
 from medgraft.serving.schema import PredictRequest, base64_bytes
 
 _NAME = 200
+_COMMAS = 4096
+"""In a JSON body, where they part the values; base64 has none. So many values are taken apart in no time, while a body
+full of them would keep the server from answering for minutes, and fill some hundred times its length of memory."""
 
 
 @dataclass(frozen=True)
@@ -128,8 +131,12 @@ class _JsonReader:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._body = bytearray()
+        self._commas = 0
 
     def feed(self, chunk: bytes) -> None:
+        self._commas += chunk.count(b",")
+        if self._commas > _COMMAS:
+            raise RefusedError(413, f"The JSON has more than {_COMMAS:,} commas, and so more parts than a request has.")
         self._body += chunk
 
     def finish(self) -> Wanted:

@@ -207,6 +207,8 @@ def _elements(opened: IO[bytes], file: Path, tags: list[Any] | None) -> Dataset:
         raise strange from None
     if not has_mark(file) and not elements.get("SOPClassUID") and not elements.get("BitsAllocated"):
         raise strange
+    # A deflated file's content would stay in memory for as long as its header is kept.
+    elements.buffer = None
     return elements
 
 

@@ -1,7 +1,7 @@
 // The list of the images seen so far: a listbox that arrow keys move through.
 
 import { faultOf, isMoved, listen, remove, resultOf, select, state, thresholdOf } from "./state.js";
-import { finding } from "./words.js";
+import { familiarityMark, finding } from "./words.js";
 
 const list = document.getElementById("list");
 const items = new Map(); // by entry
@@ -72,9 +72,13 @@ function fill(entry) {
   item.classList.toggle("fault", Boolean(fault));
   item.ariaBusy = String(!result && !fault);
   if (fault) line.textContent = fault.sentence;
-  else if (result) line.textContent = finding(result, state.model, thresholdOf(state.model), isMoved(state.model));
+  else if (result) line.textContent = answerOf(result, state.model);
   else line.textContent = entry.waiting;
   if (entry.thumbnail && !item.classList.contains("drawn")) drawThumbnail(item, entry.thumbnail);
+}
+
+function answerOf(result, model) {
+  return finding(result, model, thresholdOf(model), isMoved(model)) + familiarityMark(result);
 }
 
 function drawThumbnail(item, bitmap) {
@@ -99,13 +103,14 @@ function mark() {
 const STEPS = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1, PageDown: 5, PageUp: -5 };
 
 function onKey(event) {
+  if (event.altKey || event.ctrlKey || event.metaKey) return; // the browser's own keys, such as the way back
   const last = state.entries.length - 1;
   const place = state.entries.indexOf(state.selected);
   let next;
   if (event.key in STEPS) next = place + STEPS[event.key];
   else if (event.key === "Home") next = 0;
   else if (event.key === "End") next = last;
-  else if (event.key === "Delete") remove(state.selected);
+  else if (event.key === "Delete" || event.key === "Backspace") remove(state.selected);
   else return;
   event.preventDefault();
   if (next !== undefined) select(state.entries[Math.min(last, Math.max(0, next))]);

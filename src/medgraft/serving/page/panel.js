@@ -6,7 +6,7 @@ import {
   changed, faultOf, isMoved, listen, remove, resultOf, setThreshold, state, thresholdOf,
 } from "./state.js";
 import {
-  areasOf, calibration, familiarityLevel, finding, labelsOf, percent, sureness, thresholdText, usesThreshold,
+  areasOf, calibration, chance, familiarityLevel, finding, labelsOf, percent, sureness, thresholdText, usesThreshold,
 } from "./words.js";
 
 const part = (id) => document.getElementById(id);
@@ -124,7 +124,7 @@ function fillProbabilities(result, model, threshold) {
   if (model.kind !== "binary") rows.sort((a, b) => b[1] - a[1]);
   const bars = rows.map(([name, share]) => {
     const marked = model.kind === "multilabel" || (model.kind === "binary" && name === model.classes[1]);
-    const row = rowOf(name, percent(share, 1), share);
+    const row = rowOf(name, chance(share, 1), share);
     row.classList.toggle("given", given.has(name));
     if (marked) row.querySelector(".bar").append(tick(threshold));
     return row;
@@ -133,7 +133,7 @@ function fillProbabilities(result, model, threshold) {
 }
 
 function fillAreas(areas) {
-  const rows = Object.entries(areas).map(([name, share], index) => {
+  const rows = areas.map(([name, share], index) => {
     const row = rowOf(name, `${percent(share, 1)} of the image`, share);
     const swatch = document.createElement("i");
     swatch.className = "swatch";

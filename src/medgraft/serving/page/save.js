@@ -45,11 +45,11 @@ function rowsOf(entry, model) {
   if (usesThreshold(model)) row.threshold = threshold;
   if (!result.probabilities) return [{ ...row, ...named("area", areasOf(result, model, threshold, isMoved(model))) }];
   row.label = labelsOf(result, model, threshold).join("|");
-  return [{ ...row, ...named("p", result.probabilities) }];
+  return [{ ...row, ...named("p", model.classes.map((name) => [name, result.probabilities[name]])) }];
 }
 
 function named(prefix, shares) {
-  return Object.fromEntries(Object.entries(shares).map(([name, share]) => [`${prefix}_${name}`, share]));
+  return Object.fromEntries(shares.map(([name, share]) => [`${prefix}_${name}`, share]));
 }
 
 function cell(value) {
@@ -57,7 +57,8 @@ function cell(value) {
   if (typeof value === "number") return String(Number(value.toFixed(6)));
   // A spreadsheet would take a name that starts so for a formula.
   const safe = /^[=+\-@\t\r]/.test(value) ? `'${value}` : value;
-  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+  // Some spreadsheets part at semicolons and tabs too; what follows one must not become a cell of its own.
+  return /[",;\t\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
 
 function save(content, name) {

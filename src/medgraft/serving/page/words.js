@@ -17,6 +17,11 @@ export function percent(share, digits = 0) {
   return `${shown.toFixed(digits)}%`;
 }
 
+/** A probability as people read it. No model is quite certain: the server rounds to six digits, and 1 is what it rounds to. */
+export function chance(probability, digits = 0) {
+  return percent(Math.min(1 - 5e-7, Math.max(5e-7, probability)), digits);
+}
+
 /** A threshold, in tenths of a percent as the slider steps. */
 export function thresholdText(threshold) {
   return `${Number((100 * threshold).toFixed(1))}%`;
@@ -44,10 +49,13 @@ export function usesThreshold(model) {
   return model.kind !== "multiclass";
 }
 
-/** Shares of the image by structure, at a threshold that may have been moved from the one that was answered. */
+/**
+ * Shares of the image, [name, share] by structure in the model's own order (an object would put names that are numbers
+ * first), at a threshold that may have been moved from the one that was answered.
+ */
 export function areasOf(result, model, threshold, moved) {
-  if (!result.counts || !moved) return result.areas;
-  return { [model.classes[1]]: measure(result.counts, threshold).area };
+  if (result.counts && moved) return [[model.classes[1], measure(result.counts, threshold).area]];
+  return model.classes.slice(1).map((name) => [name, result.areas[name]]);
 }
 
 /** The answer in a few words, for the list and as a headline. */
@@ -56,9 +64,9 @@ export function finding(result, model, threshold, moved) {
     const labels = labelsOf(result, model, threshold);
     if (!labels.length) return "none of the classes";
     if (labels.length > 1) return labels.join(", ");
-    return `${labels[0]} (${percent(result.probabilities[labels[0]])})`;
+    return `${labels[0]} (${chance(result.probabilities[labels[0]])})`;
   }
-  const found = Object.entries(areasOf(result, model, threshold, moved)).filter(([, share]) => share > 0);
+  const found = areasOf(result, model, threshold, moved).filter(([, share]) => share > 0);
   if (!found.length) return "nothing outlined";
   if (found.length > 3) return `${found.length} structures outlined`;
   return found.map(([name, share]) => `${name}: ${percent(share, 1)} of the image`).join(", ");
@@ -75,7 +83,7 @@ export function sureness(result, model, threshold) {
   const careful = Math.abs(share - threshold) < CLOSE;
   const side = share >= threshold ? "above" : "below";
   const subject = model.kind === "binary" ? `Probability of ${name}` : `Nearest to the threshold is ${name}`;
-  const text = `${subject}: ${percent(share, 1)}, ${side} the threshold of ${thresholdText(threshold)}.`;
+  const text = `${subject}: ${chance(share, 1)}, ${side} the threshold of ${thresholdText(threshold)}.`;
   return { careful, text: careful ? `${text} That is close: a small change could turn the answer.` : text };
 }
 
@@ -83,7 +91,7 @@ function surenessOfBest(probabilities) {
   const [[best, first], [next, second]] = Object.entries(probabilities).sort((a, b) => b[1] - a[1]);
   const careful = first - second < CLOSE_CALL;
   const start = careful ? "A close call" : "The most probable class";
-  return { careful, text: `${start}: ${best} with ${percent(first, 1)}; the next is ${next} with ${percent(second, 1)}.` };
+  return { careful, text: `${start}: ${best} with ${chance(first, 1)}; the next is ${next} with ${chance(second, 1)}.` };
 }
 
 function surenessOfMask(result, threshold) {
@@ -93,7 +101,7 @@ function surenessOfMask(result, threshold) {
   }
   const { mean, highest } = measure(result.counts, threshold);
   if (mean === null) {
-    const text = `No place reaches the threshold of ${thresholdText(threshold)}; the highest probability is ${percent(highest)}.`;
+    const text = `No place reaches the threshold of ${thresholdText(threshold)}; the highest probability is ${chance(highest)}.`;
     return { careful: threshold - highest < CLOSE, text };
   }
   return inside(mean, "Inside the outline the mean probability is");
@@ -101,7 +109,7 @@ function surenessOfMask(result, threshold) {
 
 function inside(mean, start) {
   const careful = mean < UNSURE;
-  return { careful, text: `${start} ${percent(mean)}${careful ? ": the model is unsure of it." : "."}` };
+  return { careful, text: `${start} ${chance(mean)}${careful ? ": the model is unsure of it." : "."}` };
 }
 
 /** "usual", "far", "unlike", or "unknown". */
@@ -109,6 +117,11 @@ export function familiarityLevel(quantile) {
   if (quantile === null) return "unknown";
   if (quantile < USUAL) return "usual";
   return quantile < RARE ? "far" : "unlike";
+}
+
+/** What a line that has no room for the sentence adds to an answer; "" for an image as the model knows them. */
+export function familiarityMark(result) {
+  return familiarityLevel(result.familiarity.quantile) === "unlike" ? " \u00b7 unlike the training images" : "";
 }
 
 /** Whether the probabilities were calibrated. */

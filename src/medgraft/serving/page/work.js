@@ -3,7 +3,7 @@
 import { Fault, fetchModels, predict } from "./api.js";
 import { understand } from "./result.js";
 import { changed, faultOf, isMoved, newEntry, resultOf, select, state, thresholdOf } from "./state.js";
-import { bytesText, finding } from "./words.js";
+import { bytesText, familiarityMark, finding } from "./words.js";
 
 const AT_ONCE = 3;
 const FORM_BYTES = 2048; // around a file in a request
@@ -136,9 +136,11 @@ function summarise() {
   const read = done.filter(resultOf);
   let text = "";
   if (read.length === 1) {
-    text = `${read[0].name}: ${finding(resultOf(read[0]), model, thresholdOf(model), isMoved(model))}.`;
+    text = `${read[0].name}: ${finding(resultOf(read[0]), model, thresholdOf(model), isMoved(model))}${familiarityMark(resultOf(read[0]))}.`;
   } else if (read.length) {
     text = `${read.length} images are done.`;
+    const unlike = read.filter((entry) => familiarityMark(resultOf(entry))).length;
+    if (unlike) text += ` ${unlike} of them unlike the training images.`;
   }
   const unread = done.filter(faultOf).length;
   if (unread) text += ` ${unread} could not be used.`;
