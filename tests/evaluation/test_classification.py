@@ -9,7 +9,10 @@ from label_tables import BINARY, FOUR, LABELS, binary_case, four_case, labels_ca
 from sklearn.metrics import roc_auc_score
 
 from medgraft.errors import RunError
-from medgraft.evaluation import bootstrap_mean, fold_scores, label_metric_names, label_scores
+from medgraft.evaluation import bootstrap_mean, fold_scores, label_metric_names, label_scores, read_outcomes
+from medgraft.evaluation.decisions import decision_scores
+from medgraft.evaluation.resampling import Bootstrap
+from medgraft.evaluation.shares import wilson
 from medgraft.scores import Scores
 
 FEW = {"samples": 200}
@@ -43,6 +46,22 @@ def test_the_interval_of_accuracy_is_that_of_the_mean_of_right_images():
     assert found.level == 0.9
 
 
+def test_the_interval_of_a_recall_is_the_one_that_sensitivity_has_at_an_operating_point():
+    groups = np.random.default_rng(0).integers(25, size=60)
+    table = binary_case(seed=3, group=groups)
+    found = label_scores(table, BINARY, False, level=0.9, **FEW).scores.test
+    point = decision_scores(read_outcomes(table, BINARY, False, 0.5), groups, Bootstrap(200, 0.9))
+    assert found["recall_pneumonia"] == point["sensitivity"]
+    assert found["recall_normal"] == point["specificity"]
+
+
+def test_all_found_of_a_few_images_is_no_certainty():
+    table = table_of(BINARY, [0] * 9 + [1] * 9, [[0.9, 0.1]] * 9 + [[0.2, 0.8]] * 9)
+    found = label_scores(table, BINARY, False, **FEW).scores.test["recall_pneumonia"]
+    # Wilson (1927) by hand: n / (n + z^2) with n = 9 and z = 1.96.
+    assert (found.value, found.low, found.high, found.n) == (1, pytest.approx(9 / (9 + 1.959964**2)), 1, 9)
+
+
 @pytest.mark.parametrize("groups", [[f"p{i}" for i in range(60)], [None] * 60, [""] * 60])
 def test_groups_of_one_image_and_blank_ones_are_no_groups(groups):
     expected = label_scores(binary_case(), BINARY, False, **FEW).scores
@@ -53,9 +72,11 @@ def test_copies_in_one_group_do_not_narrow_the_interval():
     table = binary_case(seed=4, group=[f"p{i}" for i in range(60)])
     once, copied = (label_scores(t, BINARY, False, **FEW).scores.test for t in (table, pd.concat([table] * 4)))
     for name in once:
-        assert (copied[name].value, copied[name].low, copied[name].high) == pytest.approx(
-            (once[name].value, once[name].low, once[name].high)
-        )
+        low, high = once[name].low, once[name].high
+        if name.startswith("recall_"):
+            # Of G patients whose images are all alike, Wilson's interval takes G - 1: their variance is an estimate.
+            low, high = wilson(once[name].value, once[name].n - 1)
+        assert (copied[name].value, copied[name].low, copied[name].high) == pytest.approx((once[name].value, low, high))
     alone = label_scores(pd.concat([table] * 4).drop(columns="group"), BINARY, False, **FEW).scores.test
     assert alone["auc"].high - alone["auc"].low < 0.7 * (once["auc"].high - once["auc"].low)
 

@@ -11,6 +11,7 @@ from sklearn import metrics as sk
 
 from medgraft.evaluation import label_metric_names, read_outcomes
 from medgraft.evaluation.label_metrics import LabelMeasure
+from medgraft.evaluation.resampling import Bootstrap, resample
 
 
 def measure_of(table, names, multilabel=False, folds=None) -> LabelMeasure:
@@ -138,8 +139,9 @@ def test_names_of_scores():
 
 def test_the_number_behind_a_recall_is_that_of_its_class():
     measure = measure_of(table_of(FOUR, [0, 0, 1, 2], np.full((4, 4), 0.25)), FOUR)
-    assert [measure.n(f"recall_{name}") for name in FOUR] == [2, 1, 1, 0]
-    assert measure.n("auc_a") == measure.n("accuracy") == measure.n("macro_recall") == 4
+    (found,) = resample([measure], np.zeros(4, np.int64), Bootstrap(10))
+    assert [measure.interval(f"recall_{name}", found).n for name in FOUR] == [2, 1, 1, 0]
+    assert [measure.interval(name, found).n for name in ("brier", "accuracy", "macro_recall")] == [4, 4, 4]
 
 
 def test_kappa_by_hand():

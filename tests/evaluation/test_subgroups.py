@@ -47,6 +47,21 @@ def test_few_different_numbers_are_values():
     assert parts([True, False]) == ({"False": [1], "True": [0]}, "values")
 
 
+def test_long_numbers_are_told_apart():
+    assert parts([1234567, 1234568, 1234567])[0] == {"1234567": [0, 2], "1234568": [1]}
+    assert parts([0.12345671, 0.12345672])[0] == {"0.12345671": [0], "0.12345672": [1]}
+    found = parts(["20190131", "20200229"], "column=20200101,20200103")[0]
+    assert found == {"under 20200101": [0], "20200103 and over": [1]}
+
+
+def test_the_ends_of_ranges_are_short_where_that_tells_them_apart():
+    assert list(parts([1.23456789, 2.3456789, 3.45679], "column=1.5,3.4567890123")[0]) == [
+        "under 1.5", "1.5 to under 3.45679", "3.45679 and over",
+    ]  # fmt: skip
+    near = parts([1.0, 2.0, 3.0, 4.0], "column=1.5,3.1234561,3.1234562")[0]
+    assert list(near) == ["under 1.5", "1.5 to under 3.1234561", "3.1234562 and over"]
+
+
 def test_many_different_numbers_are_cut_at_quartiles():
     found, cut = parts([10, 20, 30, 40, 50, 60, 70, 80])
     # Quartiles 27.5, 45 and 62.5: of whole numbers, 28, 45 and 63 part them alike.

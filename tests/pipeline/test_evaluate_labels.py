@@ -227,7 +227,11 @@ def test_other_data_is_scored_whole_and_nothing_is_fitted(run, theirs, tmp_path,
     assert distance["against"] == "training" and distance["value"] > 2 * distance["held_out"]["value"] > 0
     assert any(line.startswith("distance from the training images") for line in lines)
     page = found.report.read_text()
-    assert "external validation" in page and "they look different" in page and "On 24 images of theirs" in page
+    assert (
+        "external validation" in page
+        and "the images of this data look different" in page
+        and "On 24 images of theirs" in page
+    )
 
 
 def test_an_earlier_evaluation_is_replaced_and_nothing_else(run, theirs, tmp_path):
@@ -245,10 +249,23 @@ def test_an_earlier_evaluation_is_replaced_and_nothing_else(run, theirs, tmp_pat
 def test_a_rule_is_not_fitted_to_other_data_but_a_number_is_taken(run, theirs, tmp_path):
     with pytest.raises(RecipeError, match="chosen on the run's own validation images"):
         evaluated(run, theirs, threshold="youden", out=tmp_path / "out")
-    found, _ = evaluated(run, theirs, threshold="0.9", out=tmp_path / "out")
+    found, lines = evaluated(run, theirs, threshold="0.9", out=tmp_path / "out")
     rows = pd.read_csv(tmp_path / "out" / "predictions.csv")
     assert list(rows["predicted"] == "disc") == list(rows["p_disc"] >= 0.9)
     assert found.findings["threshold"]["value"] == 0.9 and run.model_info["threshold"] == 0.3
+    assert found.findings["threshold"]["choice"]["rule"] == "0.9" and "threshold 0.9, as given" in lines
+    (point,) = found.findings["operating_points"]
+    assert (point["rule"], point["threshold"], point["current"]) == ("0.9", 0.9, True)
+
+
+def test_a_number_is_not_said_to_be_chosen_on_images(run, pages):
+    found, lines = evaluated(run, threshold="0.4")
+    (said,) = (line for line in lines if line.startswith("threshold"))
+    n = found.findings["threshold"]["choice"]["n"]
+    assert said.startswith(f"threshold 0.4, as given; on {n} validation images: Sensitivity ")
+    card = (run.folder / "README.md").read_text()
+    assert "Threshold 0.4, given as a number." in card
+    assert "as given" in found.report.read_text()
 
 
 def test_classes_that_the_run_does_not_know(run, theirs, tmp_path):
@@ -329,6 +346,17 @@ def test_folds_answer_together_on_other_data_and_alone_on_their_own(data, theirs
     each = [float(fold.predict(row["image"]).probabilities[1]) for fold in whole.folds]
     assert each[0] != each[1] and row["p_disc"] == pytest.approx(np.mean(each), abs=3e-5)
     assert rows["disagreement"].gt(0).all() and found.findings["way"] == ["ensemble-of-2-folds"]
+    # Its own images and patients are told again, whichever fold learned from them; so they are beside another fold.
+    learned, _ = evaluated(whole, data, out=tmp_path / "own")
+    said = learned.findings["cautions"]
+    assert sum(line.startswith("48 images") and "pixel for pixel" in line for line in said) == 1
+    assert sum(line.startswith("24 patients") for line in said) == 1
+    beside, _ = evaluated(whole.folds[0], ensemble=[whole.folds[1].folder], out=tmp_path / "beside")
+    scored = pd.read_csv(tmp_path / "beside" / "predictions.csv")["id"]
+    split = pd.read_csv(whole.folds[1].folder / "split.csv")
+    both = set(scored) & set(split[split["split"] == "train"]["id"])
+    (line,) = [line for line in beside.findings["cautions"] if "pixel for pixel" in line]
+    assert line.startswith(f"{len(both)} images") and "that fold-2 learned from" in line
     evaluated(whole.folds[0], threshold="f1")
     assert whole.folds[0].model_info["threshold_choice"]["rule"] == "f1"
 
@@ -340,5 +368,6 @@ def test_without_validation_images_nothing_is_fitted(data, tmp_path):
     assert any("no validation images" in line for line in found.findings["cautions"])
     with pytest.raises(RunError, match="no validation image to choose a threshold on by youden; give a number"):
         evaluated(run, threshold="youden")
-    evaluated(run, threshold="0.25")
-    assert run.model_info["threshold"] == 0.25
+    _, lines = evaluated(run, threshold="0.25")
+    assert run.model_info["threshold"] == 0.25 and run.model_info["threshold_choice"]["rule"] == "0.25"
+    assert "threshold 0.25, as given" in lines

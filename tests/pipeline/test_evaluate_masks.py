@@ -1,5 +1,8 @@
 """evaluate on masks: temperature of pixels, threshold by Dice, several looks, and other images."""
 
+import math
+import re
+
 import cv2
 import evaluating
 import numpy as np
@@ -75,6 +78,12 @@ def test_structures_sizes_and_the_page(run, pages):
     curve = found.findings["risk_coverage"]
     assert curve["risk"][0] == pytest.approx(1 - test["dice"].mean()) and curve["referred"][0] == 0
     page = found.report.read_text()
+    titles = [label for label in re.findall(r'aria-label="([^"]*)"', page) if label.startswith(("Structures", "Size"))]
+    assert len(titles) == 2 and f"of {len(test)} structures found" in titles[0] and "bias" in titles[1]
+    assert (found.folder / "figures" / "structures-1.png").is_file()
+    assert (found.folder / "figures" / "agreement-1.png").is_file()
+    slope = sizes["slope"]
+    assert re.search(rf">{slope['value']:.3f}<small[^>]*>{slope['low']:.3f} to {slope['high']:.3f}<", page)
     for words in ("Do sizes agree?", "Found, missed, and too many", "What if the unsure ones go to a person?", "HD95"):
         assert words in page
     assert page.count("Dice ") > 3 and 'src="data:image/jpeg' in page
@@ -123,12 +132,20 @@ def test_several_looks_leave_the_run_as_it_is(run, tmp_path, monkeypatch):
         evaluated(run, tta="left-right", threshold="dice")
 
 
-def test_an_ensemble_is_scored_by_its_mean(original, run, ellipses, tmp_path):
+def test_an_ensemble_is_scored_by_its_mean_and_its_disagreement_sends_images_to_people(
+    original, run, ellipses, tmp_path, pages
+):
     other = trained(ellipses, tmp_path / "second", ratios=(0.4, 0.3, 0.3), split_file=run.folder / "split.csv",
                     **MASKS | {"seed": 7})  # fmt: skip
     found, _ = evaluated(run, ensemble=[other.folder], out=tmp_path / "out")
     rows = pd.read_csv(tmp_path / "out" / "predictions.csv")
     assert rows["disagreement"].gt(0).any() and found.findings["way"] == ["ensemble-of-2"]
+    test = rows[rows["split"] == "test"].sort_values("disagreement")
+    curve = found.findings["risk_by_disagreement"]
+    half = math.ceil(len(test) / 2)
+    assert len(test) % 2 == 0 and test["disagreement"].is_unique and curve["uncertainty"] == "disagreement"
+    assert curve["risk"][-1] == pytest.approx((1 - test["dice"].iloc[:half]).mean()) and curve["referred"][-1] == 0.5
+    assert "by how much the models disagree" in found.report.read_text()
     row = rows[rows["split"] == "test"].iloc[0]
     mean = (original.predict(row["image"]).probability + other.predict(row["image"]).probability) / 2
     assert row["dice"] == pytest.approx(dice(mean >= 0.5, truth_of(row)), abs=5e-3)

@@ -86,6 +86,13 @@ def test_threshold_temperature_and_calibration(make_label_run, tmp_path):
     assert "Temperature 1.7, fitted on 90 validation images" in text
 
 
+def test_a_temperature_that_was_not_fitted_is_none_and_a_number_was_not_chosen(make_label_run, tmp_path):
+    choice = {"threshold": 0.25, "temperature": 1.0, "threshold_choice": {"rule": "0.25", "n": 0}}
+    text = model_card(read_run_folder(make_label_run(tmp_path / "xray", **choice)))
+    assert "The probabilities are not calibrated." in text and "fitted" not in text
+    assert "Threshold 0.25, given as a number." in text
+
+
 @pytest.mark.parametrize(
     ("licence", "expected"),
     [

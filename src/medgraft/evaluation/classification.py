@@ -200,6 +200,6 @@ def _scores(
     codes = group_codes(groups, len(outcomes.truth))
     measure = LabelMeasure(outcomes, codes)
     (resampled,) = resample([measure], np.zeros(codes.max() + 1, np.int64), bootstrap)
-    scores = {name: resampled.interval(name, measure.n(name)) for name in resampled.values}
+    scores = {name: measure.interval(name, resampled) for name in resampled.values}
     overall = [name for name in scores if name in LABEL_METRICS]
     return scores, [*class_notes(outcomes, where), *resample_notes([resampled], overall, where)]

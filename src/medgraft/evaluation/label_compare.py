@@ -146,7 +146,7 @@ def _strata(codes: Codes, folds: Codes | None) -> Codes:
 
 
 def _scores(where: str, measure: LabelMeasure, resampled: Resampled) -> Scores:
-    return Scores({where: {name: resampled.interval(name, measure.n(name)) for name in resampled.values}})
+    return Scores({where: {name: measure.interval(name, resampled) for name in resampled.values}})
 
 
 def _differences(

@@ -29,7 +29,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medgraft.evaluation.outcomes import Outcomes
+from medgraft.evaluation.resampling import Resampled
+from medgraft.evaluation.shares import interval_of_sums
 from medgraft.ranking import Ranking
+from medgraft.scores import Interval
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -92,12 +95,17 @@ class LabelMeasure:
                 found |= {f"{metric}_{name}": v for name, v in zip(self.outcomes.names, each[metric], strict=True)}
         return {name: found[name] for name in self._names}
 
-    def n(self, name: str) -> int:
-        """Return how many images a score rests on: for the recall of a class its images, else all."""
-        if name.startswith("recall_"):
-            index = self.outcomes.names.index(name.removeprefix("recall_"))
-            return int(self.outcomes.truth[:, index].sum())
-        return self.images
+    def interval(self, name: str, resampled: Resampled) -> Interval:
+        """Return a score with its interval: that of its resamples, or for the recall of a class Wilson's.
+
+        A recall is a sensitivity (of two classes also a specificity), which has one interval wherever it is shown; see
+        :mod:`~medgraft.evaluation.decisions`. Its n is the number of images of the class, that of others of all.
+        """
+        if not name.startswith("recall_"):
+            return resampled.interval(name, self.images)
+        hits, true, _ = np.split(self._sums[:, -3 * len(self.outcomes.names) :], 3, axis=1)
+        index = self.outcomes.names.index(name.removeprefix("recall_"))
+        return interval_of_sums(hits[:, index], true[:, index], resampled.level)
 
     def _overall(self, counts: Floats) -> dict[str, Floats]:
         """Scores that no class has of its own."""

@@ -13,7 +13,8 @@ from medgraft.errors import RunError, listing
 from medgraft.evaluation.label_metrics import LabelMeasure
 from medgraft.evaluation.metrics import metric_columns
 from medgraft.evaluation.outcomes import Outcomes, class_names, is_multilabel, read_outcomes
-from medgraft.evaluation.resampling import Measure
+from medgraft.evaluation.resampling import Measure, Resampled
+from medgraft.scores import Interval
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -23,14 +24,18 @@ Flags = NDArray[np.bool_]
 OVER_CLASSES = ("auc", "average_precision", "balanced_accuracy", "macro_recall", "macro_f1")
 
 
+class OwnMeasure(Measure, Protocol):
+    """Scores that know which interval they have."""
+
+    def interval(self, name: str, resampled: Resampled) -> Interval:
+        """The score with its interval."""
+
+
 class Scorer(Protocol):
     """What is scored of some images."""
 
-    def measure(self, inside: Flags, codes: Codes) -> Measure:
+    def measure(self, inside: Flags, codes: Codes) -> OwnMeasure:
         """Scores of these images, ``codes`` being their groups from 0 without a gap."""
-
-    def n(self, name: str, inside: Flags) -> int:
-        """How many of these images a score rests on."""
 
     def counts(self, inside: Flags) -> dict[str, int]:
         """Images of each class."""
@@ -43,13 +48,8 @@ class LabelScorer:
     def __init__(self, outcomes: Outcomes) -> None:
         self.outcomes = outcomes
 
-    def measure(self, inside: Flags, codes: Codes) -> Measure:
+    def measure(self, inside: Flags, codes: Codes) -> OwnMeasure:
         return LabelMeasure(self._part(inside), codes)
-
-    def n(self, name: str, inside: Flags) -> int:
-        # As LabelMeasure has it: the recall of a class rests on its images.
-        label = name.removeprefix("recall_")
-        return self.counts(inside)[label] if name.startswith("recall_") else int(inside.sum())
 
     def counts(self, inside: Flags) -> dict[str, int]:
         return dict(zip(self.outcomes.names, map(int, self.outcomes.truth[inside].sum(axis=0)), strict=True))
@@ -73,11 +73,8 @@ class MaskScorer:
         self.metrics = metrics
         self.values = table[metrics].to_numpy(dtype=np.float64)
 
-    def measure(self, inside: Flags, codes: Codes) -> Measure:
+    def measure(self, inside: Flags, codes: Codes) -> OwnMeasure:
         return _Means(self.metrics, self.values[inside], codes)
-
-    def n(self, name: str, inside: Flags) -> int:
-        return int((~np.isnan(self.values[inside, self.metrics.index(name)])).sum())
 
     def counts(self, inside: Flags) -> dict[str, int]:
         return {}
@@ -92,6 +89,7 @@ class _Means:
     def __init__(self, names: list[str], values: Floats, codes: Codes) -> None:
         self.images, self._names = len(values), names
         defined = ~np.isnan(values)
+        self._defined = dict(zip(names, defined.sum(axis=0).tolist(), strict=True))
         self._sums = np.zeros((2, int(codes.max()) + 1, values.shape[1]))
         np.add.at(self._sums[0], codes, np.where(defined, values, 0))
         np.add.at(self._sums[1], codes, defined)
@@ -100,6 +98,9 @@ class _Means:
         sums, numbers = np.einsum("kgm,gs->kms", self._sums, counts, optimize=True)
         means = np.divide(sums, numbers, out=np.full_like(sums, np.nan), where=numbers > 0)
         return dict(zip(self._names, means, strict=True))
+
+    def interval(self, name: str, resampled: Resampled) -> Interval:
+        return resampled.interval(name, self._defined[name])
 
 
 class Part:
@@ -112,6 +113,10 @@ class Part:
 
     def __call__(self, counts: Floats) -> dict[str, Floats]:
         return self._measure(counts[self.groups])
+
+    def interval(self, name: str, resampled: Resampled) -> Interval:
+        """The score with its interval, of these groups."""
+        return self._measure.interval(name, resampled)
 
 
 def scorer_of(table: pd.DataFrame, multilabel: bool | None, threshold: float | None) -> Scorer:

@@ -120,7 +120,7 @@ def _text(value: Any) -> str:
 def _values(texts: NDArray[Any], numbers: Floats | None, column: str) -> tuple[list[str], Codes]:
     if numbers is not None:
         found, codes = np.unique(numbers, return_inverse=True)
-        return [f"{number:g}" for number in found], codes
+        return _short(found), codes
     names = sorted(set(texts))
     if len(names) > MOST:
         raise DataError(
@@ -141,7 +141,13 @@ def _quartiles(numbers: Floats) -> Floats:
     return np.asarray(edges[edges > numbers.min()])
 
 
+def _short(numbers: Sequence[float] | Floats) -> list[str]:
+    """Numbers as texts, whole ones in full, others with six digits, or as many as tell all of them apart."""
+    texts = [f"{number:.0f}" if float(number).is_integer() else f"{number:g}" for number in numbers]
+    return texts if len(set(texts)) == len(texts) else [f"{number:.15g}" for number in numbers]
+
+
 def _ranges(edges: Sequence[float] | Floats) -> list[str]:
-    texts = [f"{edge:g}" for edge in edges]
+    texts = _short(edges)
     between = [f"{low} to under {high}" for low, high in pairwise(texts)]
     return [f"under {texts[0]}", *between, f"{texts[-1]} and over"]

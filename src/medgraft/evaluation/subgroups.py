@@ -28,6 +28,7 @@ from medgraft.scores import Interval
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
 Flags = NDArray[np.bool_]
+Scored = tuple[Part, Resampled]
 
 FEW_IMAGES = 20
 FEW_OF_A_CLASS = 10
@@ -118,26 +119,25 @@ def subgroup_scores(
     return SubgroupScores(asked.column, values.cut, len(table), shared, found, _notes(found, shared, scorer, sides))
 
 
-def _resampled(sides: list[Flags], scorer: Scorer, codes: Codes, bootstrap: Bootstrap) -> list[list[Resampled]]:
+def _resampled(sides: list[Flags], scorer: Scorer, codes: Codes, bootstrap: Bootstrap) -> list[list[Scored]]:
     """For each subgroup its scores and, if there is one, the rest's, on the same resamples."""
     found = []
     # Of two subgroups each is the other's rest.
     for inside in sides[:1] if len(sides) == 2 else sides:
         parts = [Part(scorer, side, codes) for side in (inside, ~inside) if side.any()]
-        found.append(resample(parts, _strata(inside, codes), bootstrap))
+        found.append(list(zip(parts, resample(parts, _strata(inside, codes), bootstrap), strict=True)))
     return [found[0], found[0][::-1]] if len(sides) == 2 else found
 
 
-def _subgroup(name: str, inside: Flags, scorer: Scorer, codes: Codes, resampled: list[Resampled]) -> Subgroup:
-    own, *rest = resampled
+def _subgroup(name: str, inside: Flags, scorer: Scorer, codes: Codes, resampled: list[Scored]) -> Subgroup:
+    (part, own), *rest = resampled
     groups = [len(np.unique(codes[side])) for side in (inside, ~inside)]
     images, counts = int(inside.sum()), scorer.counts(inside)
-    n = {metric: scorer.n(metric, inside) for metric in own.values}
-    scores = {metric: _known(own.interval(metric, n[metric]), groups[0] > 1) for metric in own.values}
+    scores = {metric: _known(part.interval(metric, own), groups[0] > 1) for metric in own.values}
     gaps = {}
-    for other in rest:
+    for _, other in rest:
         for metric in own.values:
-            gap = _gap(own, other, metric, n[metric], scorer.comparable(metric, inside))
+            gap = _gap(own, other, metric, scores[metric].n, scorer.comparable(metric, inside))
             gaps[metric] = _known(gap, min(groups) > 1)
     return Subgroup(name, images, groups[0], counts, _small(images, counts), scores, gaps)
 

@@ -214,6 +214,8 @@ class _Evaluating:
             training = training_subject(self.run, self.observer)
             said += overlap_notes(self.run, self.subject, training)
             distance = measure_distance(self.run, self.subject, training, self.observer)
+        for other in map(Run, self.way.ensemble):
+            said += overlap_notes(other, self.subject, training_subject(other, self.observer), other.name)
         return Evidence(
             self.run, self.subject, self.way, choices, table, scores, sample, self.by, tuple(said), distance
         )

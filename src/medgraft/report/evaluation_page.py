@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from medgraft.report.label_table import group_word, label_table
 from medgraft.report.label_tables import class_rows, confusion, overall_scores
 from medgraft.report.page import classes_of, legend
 from medgraft.report.rendering import write_bytes, write_page
+from medgraft.report.structure_figures import structures_chart
 from medgraft.report.tables import window_of
 from medgraft.report.wording import of_one_class, split_name
 
@@ -99,7 +100,8 @@ def _labels(found: EvaluationFolder) -> dict[str, Any]:
         "panels": ranking_panels(table, group_word(run), float(run.model["threshold"]), note),
         "cases": list(confident_pictures(table, figures, run.synthetic, window_of(run))),
         "legend": [],
-        "structures": [],
+        "structures": {"rows": [], "charts": []},
+        "sizes": {"rows": [], "charts": []},
     }
 
 
@@ -108,13 +110,8 @@ def _masks(found: EvaluationFolder) -> dict[str, Any]:
     run, note, findings = found.run, _note(found), found.findings
     dice = [float(value) for value in run.rows(found.split)["dice"].dropna()]
     spread = histogram(dice, run.score(found.split, "dice"), split_name(found.split), note)
-    sizes = [
-        agreement_chart(each, f"agreement-{number}", f"Size{_of(each['class'])}", note)
-        for number, each in enumerate(findings.get("agreement") or [], start=1)
-    ]
     panels = [Panel("How the scores spread", "", [spread])] if spread is not None else []
-    if sizes:
-        panels.append(Panel("Do sizes agree?", _SIZES, sizes))
+    structures, sizes = findings.get("structures") or [], findings.get("agreement") or []
     splits = _splits(found)
     metrics = list(dict.fromkeys(metric for split in splits for metric in run.scores[split]))
     return {
@@ -127,14 +124,25 @@ def _masks(found: EvaluationFolder) -> dict[str, Any]:
         "panels": panels,
         "cases": mask_pictures(found),
         "legend": legend(classes_of(run)),
-        "structures": findings.get("structures") or [],
+        "structures": {"rows": structures, "charts": list(_structure_charts(found, structures, note))},
+        "sizes": {
+            "rows": sizes,
+            "charts": [
+                agreement_chart(each, f"agreement-{number}", f"Size{_of(each['class'])}", note)
+                for number, each in enumerate(sizes, start=1)
+            ],
+        },
     }
 
 
-_SIZES = (
-    "Each case as a point: to the right the mean of the predicted and the true size, upwards how much the prediction "
-    "is larger. The line is the bias, the dashed ones hold 95 of 100 cases; the bands are their 95% intervals."
-)
+def _structure_charts(found: EvaluationFolder, structures: Sequence[Mapping[str, Any]], note: str) -> Iterator[Chart]:
+    """A chart a class; of several, none of all together."""
+    rows = found.run.rows(found.split)
+    for number, each in enumerate(structures[1:] or structures, start=1):
+        title = f"Structures{_of(each['class'])}"
+        chart = structures_chart(rows, each["class"], f"structures-{number}", title, note)
+        if chart is not None:
+            yield chart
 
 
 def _calibration(found: EvaluationFolder) -> dict[str, Any]:
@@ -166,14 +174,17 @@ def _calibration(found: EvaluationFolder) -> dict[str, Any]:
 
 
 def _risk(found: EvaluationFolder) -> dict[str, Any]:
-    curve = found.findings.get("risk_coverage")
-    if not curve:
-        return {"charts": [], "sentence": "", "rows": []}
-    chart = risk_chart(
-        curve["referred"], curve["risk"], curve["low"], curve["high"], curve["what"], "risk-coverage",
-        "What is left of the errors", _note(found),
-    )  # fmt: skip
-    return {"charts": [chart], "sentence": risk_sentence(curve), "rows": curve["rows"]}
+    """The curve by the model's own uncertainty and, where several answered, the one by how much they disagree."""
+    curve, other = (found.findings.get(key) for key in ("risk_coverage", "risk_by_disagreement"))
+    charts = [
+        risk_chart(each["referred"], each["risk"], each["low"], each["high"], each["what"], name, title, _note(found))
+        for each, name, title in (
+            (curve, "risk-coverage", "What is left of the errors"),
+            (other, "risk-by-disagreement", "What is left, by how much the models disagree"),
+        )
+        if each
+    ]
+    return {"charts": charts, "sentence": risk_sentence(curve) if curve else "", "rows": curve["rows"] if curve else []}
 
 
 def _points(findings: Mapping[str, Any]) -> dict[str, Any]:
@@ -190,6 +201,7 @@ def _subgroup(found: EvaluationFolder, block: Mapping[str, Any]) -> dict[str, An
 def _charts_of(parts: Mapping[str, Any]) -> Iterator[Chart]:
     for panel in parts["panels"]:
         yield from panel.charts
+    yield from (*parts["structures"]["charts"], *parts["sizes"]["charts"])
 
 
 def _splits(found: EvaluationFolder) -> list[str]:

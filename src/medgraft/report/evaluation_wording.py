@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from medgraft.errors import counted
+from medgraft.evaluation.threshold_rule import FIXED, ThresholdRule
 from medgraft.report.evaluation_folder import EXTERNAL, EvaluationFolder
 from medgraft.report.headline import Fact, score_facts
 from medgraft.report.label_table import group_word, label_table
@@ -30,7 +31,9 @@ def subtitle(found: EvaluationFolder) -> str:
     """The data and the way in which images were looked at, in one line."""
     findings, data = found.findings, found.findings["data"]
     what = (
-        "the run's own held-out images" if found.own else "external validation: images that the run never learned from"
+        "the run's own held-out images"
+        if found.own
+        else "external validation: other data than the training's own held-out images"
     )
     parts = [f"data {data['name']}", what, *findings["way"]]
     model = findings["model"]
@@ -75,8 +78,14 @@ def facts(found: EvaluationFolder) -> list[Fact]:
     threshold = found.findings["threshold"]
     if len(names) == 2 or found.run.model["classes"].get("multilabel"):
         choice = threshold.get("choice")
-        tiles.append(("Threshold", f"{threshold['value']:.3g}", f"by {choice['rule']}" if choice else "as it was"))
+        how = "as it was" if not choice else "as given" if is_number(choice) else f"by {choice['rule']}"
+        tiles.append(("Threshold", f"{threshold['value']:.3g}", how))
     return tiles
+
+
+def is_number(choice: Mapping[str, Any]) -> bool:
+    """Whether a threshold was given as a number, and not chosen on images."""
+    return ThresholdRule.parse(str(choice["rule"])).name == FIXED
 
 
 def calibration_sentence(found: EvaluationFolder) -> str:
@@ -137,15 +146,22 @@ def distance_sentences(distance: Mapping[str, Any] | None) -> list[str]:
     said = [f"To the model's encoder these images are {figure} away from the training images; 0 is the same."]
     inside = distance.get("held_out")
     if inside:
-        times = distance["value"] / inside["value"] if inside["value"] > 0 else math.inf
         other = f"{inside['value']:.3f}" + (f" ({_limits(inside)})" if inside["low"] is not None else "")
-        verdict_ = (
-            "they look different: believe the scores of these images, and not those of the training's own test images"
-            if times >= _TIMES_AS_FAR
-            else "they look much like the images that it learned from"
-        )
-        said.append(f"The run's own validation images are {other} away, {times:.1f} times less: {verdict_}.")
+        said.append(f"The run's own validation images are {other} away{_beside(distance['value'], inside['value'])}.")
     return said
+
+
+def _beside(value: float, inside: float) -> str:
+    """What a distance means beside that of held-out images of the training's own source."""
+    nearer = ", which is no nearer" if inside >= value else ""
+    if 0 < inside < value:
+        nearer = f", a distance {value / inside:.1f} times smaller"
+    if value > inside and value >= _TIMES_AS_FAR * inside:
+        return (
+            f"{nearer}: the images of this data look different, so believe the scores of these images, and not those "
+            "of the training's own test images"
+        )
+    return f"{nearer}: the images of this data look much like the images that it learned from"
 
 
 def shown_of_subgroups(classes: Mapping[str, Any], task: str) -> list[str]:

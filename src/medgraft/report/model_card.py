@@ -15,7 +15,7 @@ from medgraft.files import write_text
 from medgraft.report.card_limits import limits
 from medgraft.report.card_metadata import data_name, front_matter
 from medgraft.report.evaluation_folder import EVALUATION, read_findings
-from medgraft.report.evaluation_wording import shown_of_subgroups
+from medgraft.report.evaluation_wording import is_number, shown_of_subgroups
 from medgraft.report.folder import RunFolder
 from medgraft.report.label_tables import groups_by_split
 from medgraft.report.tables import recipe_of
@@ -106,7 +106,8 @@ def _scores(run: RunFolder) -> str:
     if not scores:
         return "The model has not been scored."
     rows = [[metric_name(metric), _interval(found), str(found.n)] for metric, found in scores.items()]
-    return f"On the {split_name(run.split or 'test')} images; in brackets the 95% bootstrap interval.\n\n" + _table(
+    of = "95% bootstrap interval" + (", of recall Wilson's" if run.task == "classification" else "")
+    return f"On the {split_name(run.split or 'test')} images; in brackets the {of}.\n\n" + _table(
         ["Measure", "Value", "n"], rows
     )
 
@@ -134,17 +135,18 @@ def _subgroups(run: RunFolder, findings: Mapping[str, Any]) -> str:
 
 def _decisions(run: RunFolder, findings: Mapping[str, Any]) -> str:
     threshold, choice = run.model.get("threshold"), run.model.get("threshold_choice") or {}
-    rule = str(choice.get("rule") or "")
-    chosen = f"chosen on {choice.get('n')} validation images by the rule {rule}"
-    by = chosen if rule else "as it was set before training"
+    by = "as it was set before training"
+    if choice.get("rule"):
+        chosen = f"chosen on {choice.get('n')} validation images by the rule {choice['rule']}"
+        by = "given as a number" if is_number(choice) else chosen
     sentences = [f"Threshold {float(threshold):.4g}, {by}."] if threshold is not None and _has_threshold(run) else []
     temperature, fitted = run.model.get("temperature"), run.model.get("calibration") or {}
     unit = "pixels" if run.task == "segmentation" else "images"
-    if temperature is None:
+    if temperature is None or not fitted:
         sentences.append("The probabilities are not calibrated.")
     else:
         sentences.append(
-            f"Temperature {float(temperature):.3g}, fitted on {fitted.get('n', 'the')} validation {unit}: logits are "
+            f"Temperature {float(temperature):.3g}, fitted on {fitted['n']} validation {unit}: logits are "
             "divided by it before they become probabilities."
         )
     for part in findings.get("calibration") or []:
@@ -168,6 +170,9 @@ def _training(run: RunFolder) -> str:
         if weights
         else "- None: the model learned from random weights"
     )
+    started = run.model.get("initialisation")
+    if started:
+        source += f"\n- Start: {started['name']}, {started['words']}"
     recipe = recipe_of(run)
     keys = ("strategy", "loss", "lr", "encoder_lr", "epochs", "batch_size", "seed")
     told = ", ".join(f"{key} {recipe[key]}" for key in keys if recipe.get(key) is not None)

@@ -34,7 +34,7 @@ class Choices:
     ----------
     temperature, threshold : that predictions are made with.
     fit : how the temperature was fitted; None where it was not.
-    point : how the threshold was chosen; None where the run's own is kept.
+    point : how the threshold was chosen, or which number was given; None where the run's own is kept.
     before : temperature and threshold of the run until now.
     outcomes : labels alone: what was said of the validation images, at ``temperature``; None where nothing was fitted.
     notes : what a reader must know.
@@ -54,7 +54,7 @@ class Choices:
         if self.fit is not None:
             told["calibration"] = {"split": SPLIT} | as_plain(self.fit)
         if self.point is not None:
-            told["threshold_choice"] = {"split": SPLIT} | as_plain(self.point)
+            told["threshold_choice"] = _chosen(self.point)
         return told
 
 
@@ -90,8 +90,8 @@ def kept_choices(run: Run, rule: ThresholdRule | None) -> Choices:
             f"threshold: {rule} is chosen on the run's own validation images, each looked at once: medgraft evaluate "
             f"{run.folder} --threshold {rule}. Here a number may be given, or nothing, which takes the run's threshold."
         )
-    assert rule.wanted is not None
-    return Choices(before[0], rule.wanted, before)
+    point = _given(rule)
+    return Choices(before[0], point.threshold, before, point=point)
 
 
 def choices_for(run: Run, subject: Subject, rule: ThresholdRule | None, observer: Observer) -> Choices:
@@ -112,10 +112,23 @@ def choices_for(run: Run, subject: Subject, rule: ThresholdRule | None, observer
                 f"{run.folder}: there is no validation image to choose a threshold on by {rule}; give a number."
             )
         note = "There are no validation images, so the probabilities are not calibrated and the threshold is as it was."
-        return Choices(before[0], before[1] if rule is None else float(rule.wanted or 0), before, notes=(note,))
+        point = None if rule is None else _given(rule)
+        return Choices(before[0], before[1] if point is None else point.threshold, before, point=point, notes=(note,))
     if run.task == "segmentation":
         return _for_masks(run, subject, rule, before, observer)
     return _for_labels(run, subject, rule, before, observer)
+
+
+def _given(rule: ThresholdRule) -> OperatingPoint:
+    """A threshold that is a number, and rests on no image."""
+    assert rule.wanted is not None
+    return OperatingPoint(str(rule), rule.wanted, rule.wanted, rule.wanted, 0, {})
+
+
+def _chosen(point: OperatingPoint) -> dict[str, Any]:
+    """A choice in plain types; the split is that of the images which it was chosen or scored on."""
+    told: dict[str, Any] = as_plain(point)
+    return {"split": SPLIT if point.n else None} | told
 
 
 def _before(run: Run) -> tuple[float, float]:
@@ -211,6 +224,6 @@ def told(choices: Choices) -> Mapping[str, Any]:
         },
         "threshold": {
             "value": choices.threshold,
-            "choice": None if choices.point is None else {"split": SPLIT} | as_plain(choices.point),
+            "choice": None if choices.point is None else _chosen(choices.point),
         },
     }

@@ -9,7 +9,7 @@ from medgraft.evaluation import as_plain, detection, size_agreement
 from medgraft.pipeline.evaluating.calibration import calibration_parts, operating_points
 from medgraft.pipeline.evaluating.choices import bootstrap_of, told
 from medgraft.pipeline.evaluating.evidence import Evidence
-from medgraft.pipeline.evaluating.risk import risk_part
+from medgraft.pipeline.evaluating.risk import disagreement_part, risk_part
 from medgraft.pipeline.evaluating.subgroups import subgroup_parts
 from medgraft.pipeline.prepare import is_synthetic
 from medgraft.report.evaluation_folder import KIND
@@ -43,6 +43,7 @@ def findings_of(evidence: Evidence) -> dict[str, Any]:
         "operating_points": [] if evidence.masks else operating_points(evidence),
         "subgroups": subgroup_parts(evidence),
         "risk_coverage": risk_part(evidence),
+        "risk_by_disagreement": disagreement_part(evidence),
         "structures": _structures(evidence) if evidence.masks else [],
         "agreement": _agreement(evidence) if evidence.masks else [],
         "distance": evidence.distance,

@@ -12,6 +12,8 @@ from medgraft.pipeline.evaluating.evidence import Evidence
 
 MOST = 0.5
 """The largest share of images that a person is thought to take."""
+DISAGREEMENT = "disagreement"
+"""The column of ``predictions.csv`` with how far the answers of several models or views are apart."""
 SHOWN = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5)
 """Shares that a table shows."""
 
@@ -35,6 +37,19 @@ def risk_part(evidence: Evidence) -> dict[str, Any] | None:
             # To the threshold, as a close call is one there; of several classes there is none.
             how = "confidence" if evidence.classes.kind == "multiclass" else "margin"
             found = table_risk_coverage(rows, how, threshold=evidence.choices.threshold, bootstrap=drawn)
+    except DataError:
+        return None
+    return _plain(found)
+
+
+def disagreement_part(evidence: Evidence) -> dict[str, Any] | None:
+    """The same, images being put in order by how much several models or views disagree; None where one alone looks."""
+    rows = evidence.rows()
+    if DISAGREEMENT not in rows:
+        return None
+    threshold = None if evidence.masks else evidence.choices.threshold
+    try:
+        found = table_risk_coverage(rows, DISAGREEMENT, threshold=threshold, bootstrap=bootstrap_of(evidence.run))
     except DataError:
         return None
     return _plain(found)

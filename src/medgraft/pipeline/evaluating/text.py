@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from medgraft.errors import counted
-from medgraft.report.evaluation_wording import shown_of_subgroups
+from medgraft.report.evaluation_wording import is_number, shown_of_subgroups
 from medgraft.report.wording import interval, metric_name, split_name
 from medgraft.scores import Scores
 
@@ -52,7 +52,9 @@ def _choices(found: Mapping[str, Any], before: float) -> Iterator[str]:
             for metric, score in choice["scores"].items()
             if metric in ("sensitivity", "specificity", "dice")
         )
-        yield f"threshold {threshold['value']:.4g} by {choice['rule']} on {choice['n']} validation images: {told}"
+        how = ", as given;" if is_number(choice) else f" by {choice['rule']}"
+        on = f" on {choice['n']} validation images: {told}" if choice["n"] else ""
+        yield f"threshold {threshold['value']:.4g}{how if on else how.rstrip(';')}{on}"
     elif threshold["value"] != before:
         yield (
             f"threshold {threshold['value']:.4g}: decides as {before:.4g} did before the temperature "
