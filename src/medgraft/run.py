@@ -5,19 +5,19 @@ from __future__ import annotations
 import json
 from functools import cached_property
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, get_args, overload
 
 import pandas as pd
 
 from medgraft.data import LabelClasses, MaskClasses
-from medgraft.errors import RunError
+from medgraft.errors import RunError, counted, listing
 from medgraft.files import write_text
 from medgraft.inference import Answerer, answerer_of, answers
 from medgraft.label_predictor import LabelPredictor
 from medgraft.models import ModelSpec, build_model
 from medgraft.prediction import Array, LabelPrediction, Prediction
 from medgraft.predictor import Predictor
-from medgraft.recipe import Recipe
+from medgraft.recipe import Recipe, Task
 from medgraft.scores import Scores, read_predictions
 from medgraft.version import __version__
 from medgraft.weightfile import load_weights
@@ -119,7 +119,19 @@ class Run:
     @property
     def model_info(self) -> dict[str, Any]:
         """What travels with the weights: architecture, preprocessing, classes, threshold, licence."""
-        return self._json("model.json")
+        info = self._json("model.json")
+        classes = info.get("classes")
+        lacking = None
+        if not isinstance(classes, dict) or "names" not in classes:
+            lacking = "no classes"
+        elif info.get("task") not in get_args(Task):
+            lacking = f"task {info.get('task')!r}"
+        if lacking:
+            raise RunError(
+                f"{self.folder}: model.json cannot be read as what the run's model is ({lacking}); put its own file "
+                "back."
+            )
+        return info
 
     def update_environment(self, **entries: Any) -> None:
         """Add entries to environment.json."""
@@ -140,15 +152,14 @@ class Run:
     @cached_property
     def predictor(self) -> Predictor:
         """The trained segmentation model, ready to predict; raises RunError where the run has none."""
-        return Predictor(classes=MaskClasses.from_dict(self.model_info["classes"]), **self._model("segmentation"))
+        return Predictor(**self._model("segmentation", MaskClasses))
 
     @cached_property
     def label_predictor(self) -> LabelPredictor:
         """The trained classifier, ready to predict; raises RunError where the run has none."""
-        classes = LabelClasses.from_dict(self.model_info["classes"])
-        return LabelPredictor(classes=classes, **self._model("classification"))
+        return LabelPredictor(**self._model("classification", LabelClasses))
 
-    def _model(self, task: str) -> dict[str, Any]:
+    def _model(self, task: str, kind: type[LabelClasses] | type[MaskClasses]) -> dict[str, Any]:
         """The model and what it wants of images; RunError where it is for another task or does not fit."""
         info = self.model_info
         if info["task"] != task:
@@ -158,21 +169,42 @@ class Run:
                 f"{self.folder}: a cross-validation trains a model a fold and has none of its own; "
                 f"take one of them, such as {self.folder / 'fold-1'}."
             )
-        model = build_model(ModelSpec.from_dict(info["spec"]))
+        spec, wants = self._described(info, kind)
+        model = build_model(spec)
         state = load_weights(self._need("model.safetensors"))
         try:
             model.load_state_dict(state)
         except RuntimeError as error:
             reason = " ".join(str(error).split())[:200]
             raise RunError(f"{self.folder}: model.safetensors does not fit model.json ({reason}).") from None
-        return {
-            "model": model.eval(),
-            "size": int(info["size"]),
-            "channels": int(info["spec"]["in_channels"]),
-            "threshold": float(info["threshold"]),
-            "temperature": float(info.get("temperature", 1.0)),
-            "window": str(info.get("window", AUTO)),
-        }
+        return {"model": model.eval(), **wants}
+
+    def _described(
+        self, info: dict[str, Any], kind: type[LabelClasses] | type[MaskClasses]
+    ) -> tuple[ModelSpec, dict[str, Any]]:
+        """The model's structure, and what it wants and means; RunError where model.json does not say it."""
+        try:
+            spec = ModelSpec.from_dict(info["spec"])
+            classes = kind.from_dict(info["classes"])
+            wants = {
+                "classes": classes,
+                "size": int(info["size"]),
+                "channels": int(info["spec"]["in_channels"]),
+                "threshold": float(info["threshold"]),
+                "temperature": float(info.get("temperature", 1.0)),
+                "window": str(info.get("window", AUTO)),
+            }
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise RunError(
+                f"{self.folder}: model.json cannot be read as what the run's model is ({error}); put its own file back."
+            ) from None
+        if classes.outputs != spec.classes:
+            raise RunError(
+                f"{self.folder}: model.json is not of this model: it speaks of {classes.count} classes "
+                f"({listing(classes.names)}), which are not told apart by {counted(spec.classes, 'output')}; put the "
+                "run's own file back."
+            )
+        return spec, wants
 
     @cached_property
     def answerer(self) -> Answerer:
@@ -206,9 +238,11 @@ class Run:
     def _json(self, name: str) -> dict[str, Any]:
         path = self._need(name)
         try:
-            loaded: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            loaded = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise RunError(f"{path} cannot be read ({error}).") from None
+        if not isinstance(loaded, dict):
+            raise RunError(f"{path} should hold a mapping and holds a {type(loaded).__name__}.")
         return loaded
 
     def _refuse_newer(self) -> None:

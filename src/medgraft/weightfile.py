@@ -23,5 +23,9 @@ def load_weights(path: Path) -> dict[str, Tensor]:
     try:
         state: dict[str, Tensor] = load_file(path)
     except Exception as error:
-        raise RunError(f"{path} cannot be read as weights ({' '.join(str(error).split())}).") from None
+        reason = " ".join(str(error).split())
+        raise RunError(
+            f"{path} cannot be read as weights ({reason}); copy the whole file once more from where it came, or train "
+            "again."
+        ) from None
     return state

@@ -89,7 +89,7 @@ def test_labels_for_a_run_of_masks(medgraft, run, pairs):
 def test_a_model_file_that_was_cut_short(medgraft, run):
     weights = (run / "model.safetensors").read_bytes()
     (run / "model.safetensors").write_bytes(weights[: len(weights) // 2])
-    refused(medgraft("evaluate", run), "model.safetensors")
+    refused(medgraft("evaluate", run), "copy the whole file once more")
 
 
 def test_the_help_says_what_happens_by_itself(medgraft):

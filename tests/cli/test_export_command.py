@@ -17,6 +17,7 @@ from medgraft.data import read_image
 from medgraft.export.torch_file import TorchFile
 from medgraft.pipeline import export as exporting
 from medgraft.run import Run
+from medgraft.serving import sessions
 from medgraft.serving.model import ServedModel
 
 
@@ -94,6 +95,30 @@ def test_int8_says_what_it_lost(medgraft, mine):
     assert f"{info.lost['reduced']:.4f} in int8, {info.lost['full']:.4f} in fp32" in line
 
 
+def test_a_loss_that_cannot_be_measured_is_no_number(medgraft, mine, pairs):
+    """With test images of one class there is no AUC; the file says nothing then, and the command says why."""
+    split = pd.read_csv(mine / "split.csv")
+    labels = Run(mine).predictions.set_index("id")["target"]
+    alike = split["id"].map(labels).eq("disc") & split["split"].eq("test")
+    split.loc[split["split"].eq("test") & ~alike, "split"] = "train"
+    split.to_csv(mine / "split.csv", index=False)
+    said = medgraft("export", mine, pairs, "--precision", "int8")
+    assert said.code == 0 and "nan" not in said.out
+    assert (
+        "note: what int8 costs was not measured: the held-out images have no score (are they of one class?)" in said.out
+    )
+    assert ServedModel.load(mine / "export" / "model-int8.onnx").info.lost == {}
+
+
+def test_a_loss_without_an_interval_is_valid_json(medgraft, mine, monkeypatch):
+    lost = {"metric": "auc", "split": "val", "full": 0.5, "reduced": 0.5, "value": 0.0, "low": None, "high": None}
+    monkeypatch.setattr(exporting, "accuracy_lost", lambda *_: lost | {"n": 3})
+    said = medgraft("export", mine, "--precision", "int8", "--no-check")
+    assert said.code == 0 and "AUC" not in said.out
+    said = medgraft("export", mine, "--precision", "int8")
+    assert "difference +0.0000 (too few images for an interval) on 3 val images" in said.out
+
+
 def test_masks_in_bf16_say_what_they_lost(medgraft, trained, workplace):
     said = medgraft("export", trained, "--format", "openvino", "--precision", "bf16", "--out", "small.xml")
     assert said.code == 0 and "Dice " in said.out and "in bf16" in said.out
@@ -109,6 +134,8 @@ def test_for_pytorch(medgraft, mine, pairs):
     expected = Run(mine).label_predictor.probabilities(torch.from_numpy(images).permute(0, 3, 1, 2))
     assert np.abs(opened.run(images.astype(np.float32))["probabilities"] - expected).max() < 1e-5
     assert opened.info.class_names == ("cross", "disc")
+    said = medgraft("export", mine, "--format", "torch", "--no-check")
+    assert "note: a file for PyTorch cannot tell unfamiliar images from others; --format onnx can" in said.out
 
 
 def test_images_that_are_gone(medgraft, labelled, workplace, pairs):
@@ -158,6 +185,50 @@ def test_broken_runs(medgraft, mine, trained, workplace):
     # Whole, and another model: the run then is what its model.json says.
     (mine / "model.safetensors").write_bytes(weights)
     refused(medgraft("export", mine), "does not fit model.json")
+    assert not (mine / "export").exists()
+
+
+@pytest.mark.parametrize("command", ["export", "evaluate", "predict", "explain", "serve"])
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"classes": {"names": ["a", "b", "c"], "multilabel": False}}, "of 3 classes (a, b, c)"),
+        ({"spec": None}, "model.json cannot be read"),
+        ({"size": "big"}, "model.json cannot be read"),
+        ({"classes": {}}, "model.json cannot be read"),
+        ({"task": "detection"}, "(task 'detection'); put its own file back"),
+        (None, "should hold a mapping"),
+    ],
+    ids=["classes", "spec", "size", "no classes", "task", "list"],
+)
+def test_a_model_json_of_another_model(medgraft, mine, pairs, command, changed, words, monkeypatch):
+    """Whole as JSON, and not of these weights: nothing is written, by whatever command."""
+    known = json.loads((mine / "model.json").read_text())
+    (mine / "model.json").write_text("[]" if changed is None else json.dumps(known | changed))
+    before = snapshot(mine)
+    paths = [sorted((pairs / "disc").iterdir())[0]] if command == "predict" else []
+    more = ("--port", "0") if command == "serve" else ("--no-check",) if command == "export" else ()
+    monkeypatch.setattr("medgraft.serving.server.serve", lambda *_: None)
+    said = medgraft(command, mine, *paths, *more)
+    # serve says before that it exports the run first.
+    refused(said._replace(err=said.err.splitlines()[-1]), str(mine), words)
+    assert said.err.count("\n") <= 2
+    assert snapshot(mine) == before
+    assert not Path("predictions").exists()
+
+
+def test_a_graph_that_openvino_refuses(medgraft, mine, monkeypatch):
+    class Core:
+        def __init__(self, core):
+            self.read_model = core.read_model
+
+        def compile_model(self, *_):
+            raise RuntimeError("Exception from src/core.cpp:117:\nShapes are inconsistent;\n")
+
+    core = Core(sessions.openvino_core())
+    monkeypatch.setattr(sessions, "openvino_core", lambda: core)
+    said = medgraft("export", mine, "--format", "openvino")
+    refused(said, "model.xml: OpenVINO cannot run it", "Shapes are inconsistent", "--format onnx")
     assert not (mine / "export").exists()
 
 

@@ -4,6 +4,8 @@ import numpy as np
 import onnx
 import onnxruntime
 import torch
+from timm.layers import Conv2dSame
+from torch import nn
 
 from medgraft.data import LabelClasses, MaskClasses
 from medgraft.export.graph import Graph
@@ -54,3 +56,44 @@ def test_a_unet_in_int8():
     content, reduced, images = made(model, MaskClasses(("no", "yes"), ((0, 0, 0), (255, 255, 1))), 64)
     assert len(reduced) < 0.4 * len(content)
     assert 0 < compare(content, reduced, images[:3]) < 0.05
+
+
+def test_paddings_that_follow_from_sizes_are_not_rounded():
+    """timm computes them in floats; in 8 bits a runtime may pad by one pixel less, and all after it is shifted."""
+    import openvino
+
+    torch.manual_seed(0)
+    layers = [Conv2dSame(3, 4, 3, stride=2), nn.ReLU6(), Conv2dSame(4, 4, 3, stride=2), Conv2dSame(4, 1, 5, stride=2)]
+    _, reduced, images = made(nn.Sequential(*layers), MaskClasses(("no", "yes"), ((0, 0, 0), (255, 255, 1))), 96)
+    expected = onnxruntime.InferenceSession(reduced).run(["probabilities"], {"images": images})[0]
+    core = openvino.Core()
+    compiled = core.compile_model(core.read_model(reduced), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    found = compiled([images])[0]
+    assert found.shape == expected.shape == (16, 1, 12, 12)
+    assert np.abs(found - expected).max() < 1e-3
+
+
+def test_the_first_layer_stays_in_float_where_the_graph_resizes():
+    """The matrices that resize an image are no layer."""
+    torch.manual_seed(0)
+    model = build_model(ModelSpec(model="classifier", encoder="resnet10t", classes=1)).eval()
+    content = graph_as_onnx(Graph(model, LabelClasses(("no", "yes")), size=64), sample_images(64, 3))
+    reduced = onnx.load_from_string(quantised(content, smooth(16, 64)))
+    kinds = [node.op_type for node in reduced.graph.node]
+    assert kinds.index("Conv") < kinds.index("QuantizeLinear")
+    assert "MatMul" in kinds[: kinds.index("Conv")]
+
+
+def test_the_sigmoid_of_several_labels_stays_in_float():
+    """1 + exp(-x) in 8 bits is 0 for many x, and a probability then infinite."""
+    torch.manual_seed(0)
+    model = build_model(ModelSpec(model="classifier", encoder="resnet10t", classes=3))
+    with torch.no_grad():
+        for parameter in model.head.parameters():
+            parameter *= 60
+    _, reduced, images = made(model, LabelClasses(("a", "b", "c"), multilabel=True), 64)
+    found = onnxruntime.InferenceSession(reduced).run(["probabilities"], {"images": images})[0]
+    assert found.min() >= 0 and found.max() <= 1
+    graph = onnx.load_from_string(reduced).graph
+    kinds = [node.op_type for node in graph.node]
+    assert "QuantizeLinear" not in kinds[kinds.index("Gemm") :] and "Exp" in kinds[kinds.index("Gemm") :]

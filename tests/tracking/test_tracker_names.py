@@ -95,3 +95,10 @@ def test_a_folder_that_a_tool_left_is_not_the_tool(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(RecipeError, match="not installed"):
         require_trackers(["wandb_of_no_package"])
+
+
+def test_names_that_differ_in_signs_alone_stay_apart():
+    """One that is undefined in an epoch keeps its name for the next."""
+    assert figures_of({"auc": {"T1 left": 0.5, "T1/left": 0.75}}) == {"auc/T1_left": 0.5, "auc/T1_left_2": 0.75}
+    assert figures_of({"a b": {"n": 1}, "a+b": {"n": 2}, "a_b_2": 3}) == {"a_b/n": 1, "a_b_2/n": 2, "a_b_2_2": 3}
+    assert figures_of({"a b": None, "a+b": 2}) == {"a_b_2": 2}

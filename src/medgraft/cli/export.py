@@ -23,7 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--precision", choices=("fp32", "int8", "bf16"), default="fp32",
                         help="int8: weights and activations in 8 bits (onnx, openvino); bf16: openvino alone "
                         "(default: fp32)")  # fmt: skip
-    parser.add_argument("--out", type=Path, metavar="FILE", help="the file (default: RUN/export/model.onnx)")
+    parser.add_argument("--out", type=Path, metavar="FILE",
+                        help="the file (default: RUN/export/model.onnx; .xml for openvino, .pt2 for torch; "
+                        "model-int8 and model-bf16 in these precisions)")  # fmt: skip
     parser.add_argument("--resize", choices=("outside", "inside"), default="outside",
                         help="inside: the file takes images of any size (default: outside)")  # fmt: skip
     parser.add_argument("--input", choices=("float32", "uint8"), default="float32",
@@ -73,9 +75,11 @@ def _lines(exported: Exported) -> list[str]:
 
 def _lost(lost: Mapping[str, Any], precision: str) -> str:
     name = {"auc": "AUC", "dice": "Dice"}[lost["metric"]]
+    ends = lost["low"], lost["high"]
+    interval = "too few images for an interval" if None in ends else "{:+.4f} to {:+.4f}".format(*ends)
     return (
         f"{name} {lost['reduced']:.4f} in {precision}, {lost['full']:.4f} in fp32: difference {lost['value']:+.4f} "
-        f"({lost['low']:+.4f} to {lost['high']:+.4f}) on {lost['n']} {lost['split']} images"
+        f"({interval}) on {lost['n']} {lost['split']} images"
     )
 
 

@@ -90,6 +90,11 @@ class MaskClasses:
         return len(self.names)
 
     @property
+    def outputs(self) -> int:
+        """Logits a pixel: 1 for a single structure on its background, else one a class."""
+        return 1 if self.count == 2 else self.count
+
+    @property
     def rule(self) -> str:
         """The rule in words, as ``0 = background, 255 = foreground``."""
         spans = (f"{low}-{high}" if low < high else str(low) for low, high, _ in self.ranges)

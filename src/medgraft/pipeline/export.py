@@ -157,7 +157,8 @@ def _torch(job: _Job, info: ModelInfo, path: Path, notes: tuple[str, ...]) -> Ex
         found = _checked(job, TorchFile(candidate)) if job.check else {}
         with replacing(path) as temporary:
             shutil.copyfile(candidate, temporary)
-    return Exported(path, info, _megabytes(path), notes=notes, **found)
+    unable = "a file for PyTorch cannot tell unfamiliar images from others; --format onnx can"
+    return Exported(path, info, _megabytes(path), notes=(*notes, unable), **found)
 
 
 def _onnx(job: _Job, info: ModelInfo, path: Path, notes: tuple[str, ...]) -> Exported:
@@ -173,7 +174,7 @@ def _onnx(job: _Job, info: ModelInfo, path: Path, notes: tuple[str, ...]) -> Exp
             job.observer.working("calibrating", 0, 1)
             content = quantised(content, as_input(job.pixels("train", CALIBRATION), full.dtype))
             job.observer.working("calibrating", 1, 1)
-        candidate = Path(scratch) / f"candidate{path.suffix}"
+        candidate = Path(scratch) / path.name
         write(candidate, content, info)
         # Features by the very numbers that later images get.
         content, info, more = _familiar(job, content, info, open_session(candidate))
@@ -184,6 +185,9 @@ def _onnx(job: _Job, info: ModelInfo, path: Path, notes: tuple[str, ...]) -> Exp
             bootstrap = Bootstrap(job.run.recipe.bootstrap, seed=job.run.recipe.seed)
             lost = accuracy_lost(job.predictor, full, session, job.subject, bootstrap, job.observer)
             info = replace(info, lost=lost)
+            if not lost:
+                alike = "the held-out images have no score (are they of one class?)"
+                more = (*more, f"what {job.precision} costs was not measured: {alike}")
     write(path, content, info)
     return Exported(path, info, _megabytes(path), notes=(*notes, *more), **found)
 

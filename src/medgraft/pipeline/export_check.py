@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from statistics import median
@@ -84,7 +85,8 @@ def accuracy_lost(
     -------
     dict
         ``metric`` (``auc`` or ``dice``), ``full``, ``reduced``, ``split``, and the difference reduced - full with the
-        interval of its paired bootstrap: ``value``, ``low``, ``high``, ``n``.
+        interval of its paired bootstrap: ``value``, ``low``, ``high``, ``n``. ``low`` and ``high`` are None where there
+        are too few images for an interval; the whole is empty where the score itself is undefined.
     """
     split = "test" if "test" in subject.rows else next(iter(subject.rows))
     rows, total = subject.rows[split], 2 * len(subject.rows[split])
@@ -98,8 +100,11 @@ def accuracy_lost(
         observer.working("measuring what was lost", sum(map(len, found.values())), total)
     tables = {name: pd.DataFrame(each) for name, each in found.items()}
     metric, scores, difference = _compared(predictor, tables, bootstrap)
+    if not math.isfinite(difference.value):
+        return {}
+    low, high = (end if math.isfinite(end) else None for end in (difference.low, difference.high))
     return {"metric": metric, "split": split, **scores} | {
-        "value": difference.value, "low": difference.low, "high": difference.high, "n": difference.n,
+        "value": difference.value, "low": low, "high": high, "n": difference.n,
     }  # fmt: skip
 
 

@@ -85,7 +85,7 @@ class Masks(TargetTask):
     @property
     def outputs(self) -> int:
         """See :class:`TargetTask`."""
-        return 1 if self.classes.count == 2 else self.classes.count
+        return self.classes.outputs
 
     def criterion(self, recipe: Recipe, targets: Labels | None = None) -> Criterion:
         """See :class:`TargetTask`."""

@@ -51,7 +51,7 @@ def open_session(path: str | Path, threads: int | None = None) -> Session:
     RunError
         Where there is no such file, it is cut short, or it is no model that Medgraft exported.
     EngineError
-        Where OpenVINO is wanted and not installed.
+        Where OpenVINO is wanted and not installed, or cannot run the file.
     """
     path, cores = Path(path), threads or os.cpu_count() or 1
     if not path.is_file():
@@ -130,8 +130,15 @@ class OpenVinoSession:
             "INFERENCE_PRECISION_HINT": "bf16" if self.info.precision == "bf16" else "f32",
         }
         nearest = _without_distance(model) if self.info.precision == "bf16" else None
-        self._compiled = core.compile_model(model, "CPU", options)
-        self._nearest = nearest and core.compile_model(nearest, "CPU", options | {"INFERENCE_PRECISION_HINT": "f32"})
+        try:
+            self._compiled = core.compile_model(model, "CPU", options)
+            exact = options | {"INFERENCE_PRECISION_HINT": "f32"}
+            self._nearest = nearest and core.compile_model(nearest, "CPU", exact)
+        except RuntimeError as error:
+            reason = " ".join(str(error).split())[-200:]
+            raise EngineError(
+                f"{path.name}: OpenVINO cannot run it (... {reason}); export the run with --format onnx."
+            ) from None
         self.dtype = np.dtype(self._compiled.inputs[0].get_element_type().to_dtype())
         self._names = [output.get_any_name() for output in self._compiled.outputs]
         self._requests = threading.local()

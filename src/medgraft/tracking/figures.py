@@ -54,7 +54,7 @@ def figures_of(nested: Mapping[str, Any]) -> dict[str, float]:
     """The numbers of a nested mapping, such as a line of the history, by their names joined with slashes.
 
     Words, and what is undefined (null, NaN), are left out. In names all but letters, digits and ``_.-`` becomes ``_``,
-    so that every tool takes them.
+    so that every tool takes them; where two are then alike, the later one has ``_2`` behind it.
 
     Examples
     --------
@@ -65,8 +65,12 @@ def figures_of(nested: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _flat_figures(nested: Mapping[str, Any], before: str) -> Iterator[tuple[str, float]]:
+    taken: set[str] = set()
     for name, value in nested.items():
         path = before + (_NOT_IN_NAMES.sub("_", str(name)).strip(".") or "_")
+        while path in taken:
+            path += "_2"
+        taken.add(path)
         if isinstance(value, Mapping):
             yield from _flat_figures(value, f"{path}/")
         elif isinstance(value, bool | int | float) and math.isfinite(value):

@@ -21,8 +21,9 @@ from torch import Tensor, nn
 
 from medgraft.files import cache_root, replacing
 from medgraft.models import Encoder
+from medgraft.transfer.onnx_pads import with_constant_pads
 
-FORMAT = 3
+FORMAT = 4
 
 
 def exported_prefix(encoder: Encoder, stop: int, sample: Tensor) -> bytes:
@@ -102,7 +103,7 @@ def as_onnx(module: nn.Module, images: Tensor, outputs: Sequence[str], free: Seq
             with _silent():
                 content = _traced(module, images, outputs, free)
             _refuse_unreadable(content)
-            return content
+            return with_constant_pads(content, images, free)
         except Exception:
             # Tracing is four times as fast; where it meets an operator that it lacks, the slower exporter may not.
             return _exported(module, images, outputs, free)
