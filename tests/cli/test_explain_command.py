@@ -137,6 +137,18 @@ def test_masks_for_labelled_images_come_from_a_folder(run, pairs, workplace, med
     assert snapshot(run) == before
 
 
+def test_an_image_is_not_taken_for_its_own_mask(run, pairs, workplace, medgraft):
+    """Where masks lie beside their images, and where a folder of images is named by mistake."""
+    image = shutil.copy(next((pairs / "disc").glob("*.png")), workplace / "a.png")
+    refused(medgraft("explain", run, image, "--masks", ".", "--no-sanity"), "none of its masks")
+    half = np.zeros((48, 48), np.uint8)
+    half[:, :24] = 255
+    cv2.imwrite("a_mask.png", half)
+    for copied in (image, shutil.copy(image, "../a.png")):
+        assert medgraft("explain", run, copied, "--masks", ".", "--no-sanity").code == 0
+        assert findings("explanations/run-gradcam")["mass"]["area"]["value"] == 0.5
+
+
 def test_methods_stand_side_by_side_in_the_report(explained, medgraft):
     assert medgraft("explain", explained, "--no-sanity", "--method", "hirescam", "--layer", "conv2").code == 0
     page = (explained / "report.html").read_text(encoding="utf-8")
@@ -203,3 +215,41 @@ def test_an_unreadable_image_is_refused_and_nothing_is_written(run, workplace, m
     (workplace / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n but no more")
     refused(medgraft("explain", run, "broken.png"), "broken.png")
     assert not (workplace / "explanations").exists()
+
+
+def test_an_unreadable_image_among_others_is_listed_and_they_are_explained(run, pairs, workplace, medgraft):
+    (workplace / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n but no more")
+    images = sorted((pairs / "disc").glob("*.png"))[:2]
+    said = medgraft("explain", run, images[0], "broken.png", images[1], "--no-sanity", "--json")
+    assert said.code == 2 and "1 of 3 images could not be explained, the others are done" in said.err
+    found = json.loads(said.out)
+    assert [case["id"] for case in found["cases"]] == [image.stem for image in images]
+    assert [entry["image"] for entry in found["failed"]] == ["broken.png"]
+    assert len(list((workplace / "explanations/run-gradcam").glob("*-map.png"))) == 2
+
+
+def test_one_of_the_runs_own_masks_that_cannot_be_read_does_not_stop_the_others(mask_run, workplace, medgraft):
+    """Nor does an image, though the layer is chosen by all that are shown."""
+    rows = pd.read_csv(mask_run / "predictions.csv", dtype=str)
+    place = rows.index[rows["split"] == "test"]
+    for column, row in (("target", place[0]), ("image", place[1])):
+        (workplace / f"{column}.png").write_bytes(b"no picture")
+        rows.loc[row, column] = str(workplace / f"{column}.png")
+    rows.to_csv(mask_run / "predictions.csv", index=False)
+    said = medgraft("explain", mask_run, "--no-sanity")
+    assert said.code == 2 and f"2 of {len(place)} images could not be explained" in said.err
+    assert len(findings(mask_run / "explanations" / "gradcam")["cases"]) == len(place) - 2
+    assert "Where the model looked" in (mask_run / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_caption_says_which_class_is_explained_where_the_model_named_another(run, pairs, workplace, medgraft):
+    """Whatever else in it sounds like that class: the true label, or the name of the file."""
+    assert medgraft("explain", run, "--class", "disc", "--no-sanity").code == 0
+    rows = pd.read_csv(run / "predictions.csv", dtype={"id": str}).set_index("id")
+    cases = findings(run / "explanations" / "gradcam")["cases"]
+    assert any(rows.loc[case["id"], "predicted"] != "disc" for case in cases)
+    for case in cases:
+        assert ("explained: disc" in case["caption"]) == (rows.loc[case["id"], "predicted"] != "disc")
+    shutil.copy(next((pairs / "disc").glob("*.png")), workplace / "disc_7.png")
+    assert medgraft("explain", run, "disc_7.png", "--class", "disc", "--no-sanity").code == 0
+    assert "explained: disc" in findings("explanations/run-gradcam")["cases"][0]["caption"]

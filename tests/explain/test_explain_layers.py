@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from medgraft.errors import RecipeError
-from medgraft.explain.layers import block_paths, find_layer, tapped
+from medgraft.explain.layers import _layers_with_maps, block_paths, find_layer, tapped
 from medgraft.explain.methods import METHODS
 from medgraft.explain.target import Target
 from medgraft.models import ModelSpec, build_model
@@ -71,6 +71,26 @@ def test_a_tap_changes_nothing_and_sees_maps_with_places_in_rows_and_columns(nam
     rows, columns = differs.nonzero().T
     assert differs.any()
     assert (rows * 4 // side == 1).all() and (columns * 4 // side == 3).all()
+
+
+class _Channels(torch.nn.Module):
+    """Channels to others, of maps whose channels come last, as in Swin."""
+
+    def __init__(self, given, returned):
+        super().__init__()
+        self.mix = torch.nn.Linear(given, returned)
+
+    def forward(self, maps):
+        return self.mix(maps if maps.shape[1] == maps.shape[2] else maps.permute(0, 2, 3, 1))
+
+
+def test_maps_with_as_many_channels_as_rows_have_the_layout_of_the_other_blocks():
+    """Swin's first stage has 96 channels, and 96 x 96 places of an image of 384 pixels."""
+    last = torch.nn.Sequential(_Channels(3, 16), _Channels(16, 24), torch.nn.Flatten())
+    first = torch.nn.Sequential(torch.nn.Conv2d(3, 16, 1), torch.nn.Conv2d(16, 24, 1), torch.nn.Flatten())
+    for model, layout in ((last, "channels last"), (first, "channels first")):
+        found = _layers_with_maps(model, {"a": "0", "b": "1"}, images(16))
+        assert [found[block][0][0].layout for block in ("a", "b")] == [layout, layout]
 
 
 def test_a_named_block_is_read_and_an_unknown_one_refused_with_those_there_are():

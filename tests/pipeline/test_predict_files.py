@@ -13,11 +13,12 @@ import pandas as pd
 import pytest
 from predicting import BINARY, call, label_run, mask_run, pixels, snapshot
 
-from medgraft.errors import RecipeError
+from medgraft.errors import RecipeError, RunError
 from medgraft.inference import Windows, answerer_of
 from medgraft.pipeline.predict import PredictOptions, predict_files
 from medgraft.progress import Observer
 from medgraft.run import Run
+from medgraft.weightfile import load_weights, save_weights
 
 
 @pytest.fixture(scope="module")
@@ -182,6 +183,18 @@ def test_runs_that_do_not_fit_and_runs_that_broke_off(masker, labeller, images, 
     (broken / "model.safetensors").unlink()
     code, _, err = call(capsys, broken, images, "--out", tmp_path / "o")
     assert code == 2 and "no model.safetensors" in err and not (tmp_path / "o").exists()
+
+
+def test_a_model_that_answers_with_no_numbers_is_refused(labeller, masker, images, tmp_path, capsys):
+    for run in (labeller, masker):
+        broken = shutil.copytree(run.folder, tmp_path / run.name)
+        state = load_weights(broken / "model.safetensors")
+        save_weights(broken / "model.safetensors", {name: value * float("nan") for name, value in state.items()})
+        code, _, err = call(capsys, broken, images / "left", "--out", tmp_path / "o")
+        assert code == 2 and "NaN" in err and "Traceback" not in err
+        assert not (tmp_path / "o/predictions.csv").exists()
+        with pytest.raises(RunError, match="NaN"):
+            Run(broken).predict(images / "left/01.png")
 
 
 def test_windows_take_the_scale_that_the_run_recorded(ellipses, tmp_path, capsys):

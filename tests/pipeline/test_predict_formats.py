@@ -81,6 +81,27 @@ def test_nrrd_becomes_nifti_in_the_same_place(run, tmp_path):
     np.testing.assert_allclose(mask.affine, [[-1.5, 0, 0, -4], [0, -2, 0, -5], [0, 0, 3, 6], [0, 0, 0, 1]])
 
 
+@pytest.mark.parametrize(("unit", "kept"), [("micron", "micron"), ("meter", "meter"), ("mm", "mm"), (None, "mm")])
+def test_a_volume_in_another_unit_has_a_mask_in_that_unit(run, tmp_path, unit, kept):
+    """A mask said to be in mm would be a thousand times as large as a scan that counts in micrometres."""
+    image = nib.load(volume(tmp_path / "scan.nii"))
+    image.header.set_xyzt_units(unit)
+    image.to_filename(tmp_path / "in.nii")
+    predict_files(run.folder, [tmp_path / "in.nii"], PredictOptions(tmp_path / "o", overlays=False), Observer())
+    mask = nib.load(tmp_path / "o/in_mask.nii.gz")
+    assert np.array_equal(mask.affine, image.affine) and mask.header.get_xyzt_units()[0] == kept
+
+
+def test_an_nrrd_volume_in_centimetres_has_a_mask_in_millimetres(run, tmp_path):
+    """NIfTI has no centimetres."""
+    header = {"space": "RAS", "space directions": np.diag([0.1, 0.2, 0.3]), "space origin": [1, 2, 3]}
+    nrrd.write(str(tmp_path / "v.nrrd"), np.zeros((9, 10, 4), np.int16), header | {"space units": ["cm"] * 3})
+    predict_files(run.folder, [tmp_path / "v.nrrd"], PredictOptions(tmp_path / "o", overlays=False), Observer())
+    mask = nib.load(tmp_path / "o/v_mask.nii.gz")
+    np.testing.assert_allclose(mask.affine, [[1, 0, 0, 10], [0, 2, 0, 20], [0, 0, 3, 30], [0, 0, 0, 1]], rtol=1e-6)
+    assert mask.header.get_xyzt_units()[0] == "mm"
+
+
 def test_each_kind_of_input_gets_what_suits_it(run, tmp_path, capsys):
     volume(tmp_path / "scan.nii.gz")
     cv2.imwrite(str(tmp_path / "photo.png"), pixels(0))

@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from medgraft.errors import DataError
 from medgraft.pipeline.predicting.inputs import pictures_of
@@ -74,3 +75,12 @@ def test_pictures_of_one_file_share_the_name_of_the_file(tree):
     assert [(picture.address, picture.name, picture.file_name) for picture in found] == [
         (f"a/stack.tif#{n}", f"stack-{n}", "stack") for n in (1, 2, 3)
     ]
+
+
+def test_a_page_and_a_file_that_is_called_like_it_are_told_apart(tmp_path):
+    pages = [Image.fromarray(np.full((4, 4), shade, np.uint8)) for shade in (1, 2)]
+    pages[0].save(tmp_path / "stack.tif", save_all=True, append_images=pages[1:])
+    for name in ("stack-2.png", "other.png"):
+        cv2.imwrite(str(tmp_path / name), np.zeros((4, 4), np.uint8))
+    names = [picture.name for picture in pictures_of([tmp_path], "axial", tmp_path / "out")]
+    assert names == ["other", "stack-2.png", "stack.tif-1", "stack.tif-2"]

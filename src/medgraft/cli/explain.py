@@ -89,7 +89,7 @@ def _add_choices(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Explain, and print what was found."""
+    """Explain, print what was found, and leave with an error that lists what could not be explained."""
     from medgraft.pipeline.explain import explain_run
     from medgraft.progress import Terminal
 
@@ -107,3 +107,4 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.json:
         report = None if found.report is None else str(found.report)
         print(json.dumps(found.findings | {"folder": str(found.folder), "report": report}, indent=2, allow_nan=False))
+    found.raise_failed()

@@ -123,13 +123,14 @@ def _layers_with_maps(
     deep = len(paths) == 1
     seen = _outputs(model, paths, images)
     extra = _extra_tokens(model)
+    last = any(_channels_surely_last(seen[path][0]) for path in paths.values() if path in seen)
     found: dict[str, list[tuple[MapLayer, bool]]] = {}
     for block, path in paths.items():
         layers = []
         for inner, (output, gradient) in seen.items():
             if inner != path and not (deep or inner.rpartition(".")[0] == path):
                 continue
-            layer = _as_layer(block, inner, output, int(images.shape[-1]), extra)
+            layer = _as_layer(block, inner, output, int(images.shape[-1]), extra, last)
             if layer is not None:
                 layers.append((layer, gradient is not None and bool(layer.to_maps(gradient).any())))
         whole = [entry for entry in layers if entry[0].path == path]
@@ -172,14 +173,21 @@ def _outputs(model: nn.Module, paths: dict[str, str], images: Tensor) -> dict[st
     return {path: (output, found) for (path, output), found in zip(once.items(), gradients, strict=True)}
 
 
-def _as_layer(block: str, path: str, output: Tensor, side: int, extra: int | None) -> MapLayer | None:
-    """The layer, where its output for one square image of ``side`` pixels has places in rows and columns."""
+def _channels_surely_last(output: Tensor) -> bool:
+    return output.ndim == 4 and 1 < output.shape[1] == output.shape[2] != output.shape[3]
+
+
+def _as_layer(block: str, path: str, output: Tensor, side: int, extra: int | None, last: bool) -> MapLayer | None:
+    """The layer, where its output for one square image of ``side`` pixels has places in rows and columns.
+
+    ``last`` says that blocks of the model have their channels last, for one with as many channels as rows.
+    """
     shape = tuple(output.shape)
     if shape[0] != 1:
         return None
     if len(shape) == 4:
         # Images are square, so the two sides of a map are the pair of equal numbers.
-        if 1 < shape[2] == shape[3] <= side:
+        if 1 < shape[2] == shape[3] <= side and not (last and shape[1] == shape[2]):
             return MapLayer(block, path, "channels first")
         return MapLayer(block, path, "channels last") if 1 < shape[1] == shape[2] <= side else None
     if len(shape) != 3:

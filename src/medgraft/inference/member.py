@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from medgraft.data import resize_image
+from medgraft.errors import RunError
 from medgraft.inference.views import IDENTITY, View
 from medgraft.inference.windows import Tiling, blended
 from medgraft.label_predictor import LabelPredictor
@@ -46,7 +47,10 @@ class Member:
         return self.tiling.scaled(pixels) if self.tiling else resize_image(pixels, self.predictor.size)
 
     def probabilities(self, shown: Sequence[Array]) -> list[Array]:
-        """Probabilities of each image that is shown: [C], or for masks [1 or C, h, w] at the scale it is shown at."""
+        """Probabilities of each image that is shown: [C], or for masks [1 or C, h, w] at the scale it is shown at.
+
+        Raises RunError where the model gives no numbers.
+        """
         size = self.predictor.size
         whole = [image.shape[:2] == (size, size) for image in shown]
         found = iter(_by_type([image for image, is_whole in zip(shown, whole, strict=True) if is_whole], self._batch))
@@ -61,7 +65,14 @@ class Member:
         # Not made contiguous: channels come last in memory, which is the faster way through most convolutions.
         batch = torch.from_numpy(images).permute(0, 3, 1, 2)
         said = [self._of_view(batch, view) for view in self.views]
-        return said[0] if len(said) == 1 else np.asarray(sum(said[1:], start=said[0]) / np.float32(len(said)))
+        mean = said[0] if len(said) == 1 else np.asarray(sum(said[1:], start=said[0]) / np.float32(len(said)))
+        if not np.isfinite(mean).all():
+            # Compared with any threshold they would all be negative, as if nothing had been found.
+            raise RunError(
+                "the model's probabilities are no numbers (NaN), so its weights are damaged, or its training went "
+                "astray; train it again, with a smaller learning rate."
+            )
+        return mean
 
     def _of_view(self, batch: torch.Tensor, view: View) -> Array:
         probability = self.predictor.probabilities(view.of(batch))

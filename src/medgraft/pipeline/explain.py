@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from medgraft.pipeline.explaining.cases import Look, given_looks, measured_looks
 from medgraft.pipeline.explaining.masks import MaskFolder, Masks, References
 from medgraft.pipeline.explaining.pictures import save_pictures
 from medgraft.pipeline.explaining.text import lead, lines, mass_sentence
+from medgraft.pipeline.unread import unread
 from medgraft.prediction import as_pixels
 from medgraft.progress import Observer, Terminal
 from medgraft.report import run_report
@@ -44,13 +45,21 @@ class Explained:
     Attributes
     ----------
     folder : with ``explanations.json``, and for each image ``NAME.png`` and ``NAME-map.png``.
-    findings : ``explanations.json``.
+    findings : ``explanations.json``; ``failed`` in it are the images that could not be explained.
     report : the run's report, where it was written anew.
+    images : how many there were, those included.
     """
 
     folder: Path
     findings: dict[str, Any]
-    report: Path | None = None
+    report: Path | None
+    images: int
+
+    def raise_failed(self) -> None:
+        """Raise DataError that lists what could not be explained, if anything."""
+        failed = [(entry["image"], entry["error"]) for entry in self.findings["failed"]]
+        if failed:
+            raise unread(failed, self.images, "explained")
 
 
 def explain_run(
@@ -82,7 +91,8 @@ def explain_run(
     Raises
     ------
     MedgraftError
-        For anything about the run, the images or the options that the caller can mend.
+        For anything about the run or the options that the caller can mend, and where no image can be explained. Of
+        several images, those that cannot be are passed over; see :meth:`Explained.raise_failed`.
     """
     observer = observer or Terminal()
     try:
@@ -93,7 +103,7 @@ def explain_run(
         shown, others = _looks(opened, explainer, images, folder)
         marked = _masks(opened, masks, [*shown, *others])
         if layer is None and opened.task == "segmentation":
-            explainer = deepest_telling(explainer, [_case(explainer, look, target) for look in shown])
+            explainer = deepest_telling(explainer, list(_cases(explainer, shown, target)))
         work = _Explaining(opened, explainer, target, marked, observer)
         with _replacing(folder) as made:
             found = work.run_all(made, shown, others, sanity)
@@ -103,7 +113,7 @@ def explain_run(
         for line in lines(found):
             observer.say(line)
         observer.say(str(report or folder))
-        return Explained(folder, found, report)
+        return Explained(folder, found, report, work.images)
     finally:
         observer.close()
 
@@ -118,15 +128,23 @@ class _Explaining:
         self.cases: list[Case] = []
         self.written: list[dict[str, Any]] = []
         self.shares: dict[str, tuple[float, float, str]] = {}
+        self.failed: list[tuple[str, str]] = []
+        self.images = 0
 
     def run_all(self, folder: Path, shown: Sequence[Look], others: Sequence[Look], sanity: bool) -> dict[str, Any]:
         """Explain, measure, check and write."""
         known = {look.id for look in shown}
         drawn = {look.id for look in others}
         todo = [*shown, *(look for look in others if look.id not in known and self._marked(look))]
+        self.images = len(todo)
         for place, look in enumerate(todo, start=1):
-            self._explain(look, folder)
+            try:
+                self._explain(look, folder)
+            except DataError as error:
+                self.failed.append((look.address, str(error)))
             self.observer.working("explaining", place, len(todo))
+        if not self.written:
+            raise unread(self.failed, len(todo), "explained")
         mass = self._mass({name: share for name, share in self.shares.items() if not others or name in drawn})
         found = self._findings(mass, self._checked() if sanity else None)
         write_text(folder / FINDINGS, json.dumps(found, indent=2, allow_nan=False) + "\n")
@@ -154,7 +172,9 @@ class _Explaining:
         self.written.append(self._entry(look, found) | files)
 
     def _entry(self, look: Look, found: Explanation) -> dict[str, Any]:
-        caption = look.caption if found.target in look.caption else f"{look.caption}\nexplained: {found.target}"
+        caption, named = look.caption, getattr(found.prediction, "label", None)
+        if look.kind == "given" or named != found.target:
+            caption += f"\nexplained: {found.target}"
         if look.kind == "given":
             caption += _said(found)
         inside = self.shares.get(look.id, (math.nan, math.nan, ""))[0]
@@ -201,6 +221,7 @@ class _Explaining:
             "lead": lead(explainer, self.target), "sentences": mass_sentence(mass, what),
             "mass": None if mass is None else {name: _plain(interval) for name, interval in mass.items()},
             "sanity": check, "cases": self.written,
+            "failed": [{"image": image, "error": error} for image, error in self.failed],
         }  # fmt: skip
 
 
@@ -220,9 +241,12 @@ def _masks(run: Run, masks: str | Path | None, looks: Sequence[Look]) -> Masks |
     return References(MaskClasses.from_dict(run.model_info["classes"])) if run.task == "segmentation" else None
 
 
-def _case(explainer: Explainer, look: Look, target: str | None) -> Case:
+def _cases(explainer: Explainer, looks: Sequence[Look], target: str | None) -> Iterator[Case]:
+    """The images that can be read; of the others it is told when they are explained."""
     predictor = explainer.predictor
-    return explainer.case(as_pixels(look.address, predictor.channels, predictor.window), target)[0]
+    for look in looks:
+        with suppress(DataError):
+            yield explainer.case(as_pixels(look.address, predictor.channels, predictor.window), target)[0]
 
 
 def _folder(run: Run, method: str, given: bool) -> Path:

@@ -13,17 +13,17 @@ import torch
 
 from medgraft.errors import DataError, RecipeError
 from medgraft.inference import Answerer, Windows, answerer_of
+from medgraft.pipeline.predicting.clashes import endings_of, refuse_clashes, refuse_loss
 from medgraft.pipeline.predicting.dicom import require_highdicom
-from medgraft.pipeline.predicting.inputs import pictures_of
+from medgraft.pipeline.predicting.inputs import Picture, pictures_of
 from medgraft.pipeline.predicting.journal import Journal
-from medgraft.pipeline.predicting.rows import Row, checked_table, write_errors, write_table
+from medgraft.pipeline.predicting.rows import Row, checked_table, errors_table, readable, write_errors, write_table
 from medgraft.pipeline.predicting.units import MASKS, units_of
 from medgraft.pipeline.predicting.work import Work
+from medgraft.pipeline.unread import unread
 from medgraft.progress import Observer
 from medgraft.run import Run
 from medgraft.training.device import require_device
-
-_LISTED = 20
 
 
 @dataclass(frozen=True)
@@ -73,15 +73,8 @@ class Predicted:
 
     def raise_failed(self) -> None:
         """Raise DataError that lists what could not be read, if anything."""
-        if not self.failed:
-            return
-        told = list(dict.fromkeys(error for _, error in self.failed))
-        more = f"\n  and {len(told) - _LISTED} more: {self.errors}" if len(told) > _LISTED else ""
-        listed = "\n  ".join(told[:_LISTED])
-        total = len(self.rows) + len(self.failed)
-        raise DataError(
-            f"{len(self.failed)} of {total} images could not be read, the others are done:\n  {listed}{more}"
-        )
+        if self.failed:
+            raise unread(self.failed, len(self.rows) + len(self.failed), "read", self.errors)
 
 
 def predict_files(
@@ -103,7 +96,8 @@ def predict_files(
     Raises
     ------
     DataError
-        Where there is no picture. Those that cannot be read raise nothing; see :meth:`Predicted.raise_failed`.
+        Where there is no picture, and where a file in ``options.out`` that no prediction has written would be lost.
+        Pictures that cannot be read raise nothing; see :meth:`Predicted.raise_failed`.
     RecipeError, RunError
         For options that cannot be, and runs that do not fit together.
     """
@@ -116,6 +110,7 @@ def predict_files(
     masks = options.masks if answerer.task == "segmentation" else "png"
     units = units_of(pictures, masks)
     journal = Journal(options.out, _settings(runs, answerer, options))
+    _refuse_loss(options, pictures, table, answerer, journal.path.is_file())
     options.out.mkdir(parents=True, exist_ok=True)
     if options.resume:
         journal.resume()
@@ -128,7 +123,8 @@ def predict_files(
     if ordered:
         write_table(table, ordered)
         observer.say(str(table))
-    unread = [(picture.address, failed[picture.address]) for picture in pictures if picture.address in failed]
+    missed = [picture.address for picture in pictures if picture.address in failed]
+    unread = [(readable(address), readable(failed[address])) for address in missed]
     return Predicted(ordered, table if ordered else None, unread, write_errors(options.out, unread))
 
 
@@ -143,6 +139,17 @@ def _check(options: PredictOptions) -> None:
     if options.masks == "dicom":
         require_highdicom()
     require_device(options.device)
+
+
+def _refuse_loss(
+    options: PredictOptions, pictures: Sequence[Picture], table: Path, answerer: Answerer, begun: bool
+) -> None:
+    """Raise DataError where a file would be lost that no prediction has written; ``begun``: one was made there."""
+    # A table that was named is the user's to write over.
+    tables = [] if begun else [errors_table(options.out), *([table] if options.table is None else [])]
+    refuse_loss([path for path in tables if path.exists()])
+    if answerer.task == "segmentation":
+        refuse_clashes(options.out, pictures, endings_of(options.masks, options.overlays), begun)
 
 
 def _answerer(runs: Sequence[Run], options: PredictOptions) -> Answerer:

@@ -148,12 +148,17 @@ def _lengths(file: Path) -> tuple[float, float, float] | None:
 def _lengths_of(file: Path, size: int, changed: int) -> tuple[float, float, float] | None:
     """``size`` and ``changed`` tell files of one name apart."""
     space = space_of(file)
-    unit = _nifti_unit(file) if ending_of(file) in volume_nifti.ENDINGS else _nrrd_unit(file)
+    unit = unit_of(file)
     if unit is None:
         return None
     stored = np.linalg.norm(space.affine[:3, :3], axis=0) * unit
     found = dict(zip(space.orientation[:, 0].astype(int).tolist(), stored.tolist(), strict=True))
     return found[0], found[1], found[2]
+
+
+def unit_of(file: Path) -> float | None:
+    """The unit of a volume's affine in mm, such as 0.001 where it counts in micrometres; None where nothing is said."""
+    return _nifti_unit(file) if ending_of(file) in volume_nifti.ENDINGS else _nrrd_unit(file)
 
 
 def _nifti_unit(file: Path) -> float | None:

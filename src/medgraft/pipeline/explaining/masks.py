@@ -13,7 +13,8 @@ from medgraft.errors import DataError, listing
 from medgraft.pipeline.explaining.cases import Look
 from medgraft.prediction import Array
 
-_ENDINGS = ("", "_mask", "_segmentation", "_Segmentation")
+# Where masks lie among images, what is called a mask is one before what is called as the image.
+_ENDINGS = ("_mask", "_segmentation", "_Segmentation", "")
 
 
 class References:
@@ -70,8 +71,9 @@ class MaskFolder:
             )
 
     def _file(self, look: Look) -> Path | None:
-        stems = (Address.parse(look.address).file.stem, look.id)
-        return next((self.files[stem + end] for stem in stems for end in _ENDINGS if stem + end in self.files), None)
+        image = Address.parse(look.address).file
+        named = (self.files.get(stem + end) for stem in (image.stem, look.id) for end in _ENDINGS)
+        return next((file for file in named if file is not None and file.resolve() != image.resolve()), None)
 
 
 Masks = References | MaskFolder

@@ -64,8 +64,13 @@ def pictures_of(given: Sequence[str | Path], axis: Axis, out: Path) -> list[Pict
     for item in (one for word in given for one in _expanded(word, out)):
         found.setdefault((str(item.file.absolute()), item.part), item)
     items = list(found.values())
-    names = _names([item.file for item in items], [item.root for item in items])
-    return [picture for item, name in zip(items, names, strict=True) for picture in _pictures(item, name, axis)]
+    held = [_addresses(item, axis) for item in items]
+    names = _names(items, [[address.part for address in addresses] for addresses in held])
+    return [
+        Picture(str(address), _part_name(name, address.part), name)
+        for addresses, name in zip(held, names, strict=True)
+        for address in addresses
+    ]
 
 
 def _expanded(word: str | Path, out: Path) -> Iterator[_Found]:
@@ -81,10 +86,11 @@ def _expanded(word: str | Path, out: Path) -> Iterator[_Found]:
 
 
 def _in_folder(folder: Path, root: Path, out: Path) -> list[_Found]:
-    written = out.resolve()
-    images = [_Found(file, root) for file in loose_images(folder) if written not in file.resolve().parents]
+    written, inside = out.resolve(), loose_images(folder)
+    images = [_Found(file, root) for file in inside if written not in file.resolve().parents]
     if not images:
-        raise DataError(f"{folder}: no image in this folder.")
+        but = " but those that lie where the predictions go; choose another folder with --out" if inside else ""
+        raise DataError(f"{folder}: no image in this folder{but}.")
     return images
 
 
@@ -109,19 +115,20 @@ def _matching(pattern: str, out: Path) -> list[_Found]:
     return found
 
 
-def _names(files: Sequence[Path], roots: Sequence[Path]) -> list[str]:
-    """A name for each file, different from all others' (but for parts of one file).
+def _names(items: Sequence[_Found], parts: Sequence[Sequence[str]]) -> list[str]:
+    """A name for each file, different from all others' (but for parts of one file), with its parts as without them.
 
     It is the file's path below its root without the ending; where two would be called the same, with the ending, and
     where that is not enough, with as many folders above the root as are needed.
     """
-    levels = [0] * len(files)
+    levels = [0] * len(items)
     while True:
-        names = [_name(*entry) for entry in zip(files, roots, levels, strict=True)]
+        names = [_name(item.file, item.root, level) for item, level in zip(items, levels, strict=True)]
         owners: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
-        for place, (name, file) in enumerate(zip(names, files, strict=True)):
-            owners[name][str(file.absolute())].append(place)
-        alike = [p for files_of in owners.values() if len(files_of) > 1 for places in files_of.values() for p in places]
+        for place, (name, item) in enumerate(zip(names, items, strict=True)):
+            for own in {name, *(_part_name(name, part) for part in parts[place])}:
+                owners[own][str(item.file.absolute())].append(place)
+        alike = {p for files_of in owners.values() if len(files_of) > 1 for places in files_of.values() for p in places}
         if not alike:
             return names
         for place in alike:
@@ -138,12 +145,14 @@ def _name(file: Path, root: Path, level: int) -> str:
     return str(Path(*kept, own.parent, last))
 
 
-def _pictures(item: _Found, name: str, axis: Axis) -> Iterator[Picture]:
+def _part_name(name: str, part: str) -> str:
+    return f"{name}-{part}" if part else name
+
+
+def _addresses(item: _Found, axis: Axis) -> list[Address]:
     """The pictures of a file; one that cannot be opened is its own, and is told of when it is read."""
     parts: Iterable[str] = [str(Address(item.file, item.part))]
     if not item.part:
         with suppress(DataError):
             parts = parts_of(item.file, axis)
-    for address in parts:
-        part = Address.parse(address).part
-        yield Picture(address, f"{name}-{part}" if part else name, name)
+    return [Address.parse(address) for address in parts]

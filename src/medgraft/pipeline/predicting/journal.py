@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from medgraft.data.formats import file_of
-from medgraft.errors import DataError, RecipeError
+from medgraft.errors import RecipeError
 from medgraft.files import write_text
 
 NAME = ".progress.jsonl"
@@ -36,7 +37,8 @@ class Journal:
     def __init__(self, out: Path, settings: Mapping[str, Any]) -> None:
         self.path = out / NAME
         self.settings = dict(settings)
-        self._done: dict[str, tuple[list[Any], Row]] = {}
+        self._done: dict[str, tuple[list[Any] | None, Row]] = {}
+        self._owners: dict[str, set[str]] = {}
 
     def begin(self) -> None:
         """Forget what was done before."""
@@ -54,8 +56,9 @@ class Journal:
         self._refuse_other(_read(lines[0]) or {})
         whole = [line for line in lines if _read(line) is not None]
         for line in whole[1:]:
-            for row, state in json.loads(line)["rows"]:
-                self._done[row["image"]] = (state, row)
+            noted = json.loads(line)["rows"]
+            self._done |= {row["image"]: (state, row) for row, state in noted}
+            self._own([row for row, _ in noted])
         if len(whole) < len(lines):
             write_text(self.path, "".join(f"{line}\n" for line in whole))
 
@@ -64,14 +67,27 @@ class Journal:
         rows = []
         for address in addresses:
             state, row = self._done.get(address, (None, {}))
-            mask = row.get("mask")
-            if state is None or state != _state(address) or (mask and not (self.path.parent / mask).is_file()):
+            if state is None or state != _state(address) or not self._has_mask(row):
                 return None
             rows.append(row)
         return rows
 
+    def _has_mask(self, row: Row) -> bool:
+        """Whether its mask is there, and no other picture's of the same name was written over it since."""
+        mask = row.get("mask")
+        return not mask or ((self.path.parent / mask).is_file() and row["image"] in self._owners[mask])
+
+    def _own(self, rows: Sequence[Row]) -> None:
+        """Note whose masks the rows of a unit have written, all others' of the same names being lost."""
+        owned: dict[str, set[str]] = defaultdict(set)
+        for row in rows:
+            if mask := row.get("mask"):
+                owned[mask].add(row["image"])
+        self._owners |= owned
+
     def add(self, rows: Sequence[Row]) -> None:
         """Note the rows of a unit whose files are written."""
+        self._own(rows)
         noted = [[row, _state(row["image"])] for row in rows]
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"rows": noted}) + "\n")
@@ -96,9 +112,9 @@ def _read(line: str) -> Any:
 
 
 def _state(address: str) -> list[int] | None:
-    """What changes with the picture's file."""
+    """What changes with the picture's file; None where that has gone."""
     try:
         status = file_of(address).stat()
     except OSError:
-        raise DataError(f"{address}: the file has gone while it was predicted.") from None
+        return None
     return [status.st_size, status.st_mtime_ns]

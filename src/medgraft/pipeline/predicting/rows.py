@@ -68,10 +68,20 @@ def write_table(path: Path, rows: Sequence[Row]) -> None:
 
 def write_errors(out: Path, failed: Sequence[tuple[str, str]]) -> Path | None:
     """Write ``errors.csv`` (``image``, ``error``), or take away the one of an earlier time; returns its path."""
-    path = out / ERRORS
+    path = errors_table(out)
     if not failed:
         path.unlink(missing_ok=True)
         return None
     with replacing(path) as temporary:
         pd.DataFrame(failed, columns=["image", "error"]).to_csv(temporary, index=False)
     return path
+
+
+def errors_table(out: Path) -> Path:
+    """Where the table of what could not be read lies."""
+    return out / ERRORS
+
+
+def readable(text: str) -> str:
+    """A system may name a file by any bytes; those that are no text are written as numbers."""
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import count, groupby
 from pathlib import Path
 from typing import Literal
 
@@ -58,7 +58,7 @@ def units_of(pictures: Sequence[Picture], masks: str) -> Iterator[Unit]:
     for place, (key, run) in enumerate(runs):
         # Single pictures are a group as long as nothing else comes between them.
         groups.setdefault(key if key[0] != "png" else ("png", place), []).extend(run)
-    names: Counter[str] = Counter()
+    names: set[str] = set()
     return (
         unit
         for (form, _), group in groups.items()
@@ -73,15 +73,17 @@ def _batched(group: Sequence[Picture]) -> Iterator[Unit]:
         yield Unit(tuple(by_address[str(address)] for address in batch), "png")
 
 
-def _whole(group: Sequence[Picture], form: Form, names: Counter[str]) -> Unit:
+def _whole(group: Sequence[Picture], form: Form, names: set[str]) -> Unit:
     """A volume or a series, with a name that no other has."""
     files = {picture.place.file for picture in group}
-    name = group[0].file_name if len(files) == 1 else _folder_name(group[0])
-    names[name] += 1
-    return Unit(tuple(group), form, name if names[name] == 1 else f"{name}-{names[name]}")
+    name = group[0].file_name if len(files) == 1 else folder_name(group[0])
+    numbered = (name if number == 1 else f"{name}-{number}" for number in count(1))
+    chosen = next(one for one in numbered if one not in names)
+    names.add(chosen)
+    return Unit(tuple(group), form, chosen)
 
 
-def _folder_name(first: Picture) -> str:
+def folder_name(first: Picture) -> str:
     """A series is called as the folder that it lies in."""
     inside = Path(first.file_name).parent
     return str(inside) if inside.name else first.place.file.absolute().parent.name or "series"

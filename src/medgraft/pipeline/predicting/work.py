@@ -75,9 +75,13 @@ class Work:
             self.places |= {picture.address: (picture, unit) for picture in unit.pictures}
             yield from [unit.addresses] if unit.form == "png" else batches(unit.addresses)
 
-    def _finish(self, image: Any, seen: Seen, answer: Answer) -> _Done:
+    def _finish(self, image: Any, seen: Seen, answer: Answer) -> _Done | DataError:
         """Write what is a picture's own; called in a thread."""
         picture, unit = self.places[str(image)]
+        try:
+            picture.address.encode()
+        except UnicodeEncodeError:  # no table could hold it
+            return DataError(f"{picture.address}: this name of a file is no text in UTF-8; rename it.")
         prediction = answer.prediction
         if not isinstance(prediction, Prediction):
             return _Done(label_row(picture.address, answer), f"{picture.address}: {prediction}", None)
