@@ -1,7 +1,27 @@
-"""Fixtures of tests of evaluate."""
+"""What spares tests the drawing of charts, which takes most of their time."""
+
+from pathlib import Path
 
 import evaluating
 import pytest
+
+from medgraft.pipeline import crossval, one_run
+
+
+@pytest.fixture(scope="module")
+def no_reports():
+    """Runs of a module that looks at no page are left without charts."""
+
+    def write(folder, withheld=()):
+        page = Path(folder) / "report.html"
+        page.write_text("<!doctype html><title>none is drawn in this test</title>")
+        return page
+
+    patch = pytest.MonkeyPatch()
+    for place in (one_run, crossval):
+        patch.setattr(place, "run_report", write)
+    yield
+    patch.undo()
 
 
 @pytest.fixture
@@ -11,6 +31,6 @@ def pages():
 
 @pytest.fixture
 def no_pages(request, monkeypatch):
-    """Drawing charts takes most of the time, so it is done where a page (or the distance) is looked at alone."""
+    """Pages of evaluations are drawn where one (or the distance) is looked at alone."""
     if "pages" not in request.fixturenames:
         evaluating.without_pages(monkeypatch)

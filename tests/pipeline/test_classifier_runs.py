@@ -1,4 +1,4 @@
-"""Classifiers from folder to report, on drawn shapes: what is learnt, stored, written, resumed and compared."""
+"""Classifiers from folder to scores, on drawn shapes: what is learnt, stored, written, resumed and compared."""
 
 import json
 
@@ -13,6 +13,8 @@ from medgraft.errors import RecipeError
 from medgraft.pipeline import probing
 from medgraft.progress import Observer
 from medgraft.transfer import Strategy
+
+pytestmark = pytest.mark.usefixtures("no_reports")
 
 QUICK = {"size": 64, "bootstrap": 100, "engine": "torch", "precision": "fp32", "memory_format": "contiguous"}
 
@@ -96,7 +98,7 @@ def test_the_shapes_are_told_apart(frozen):
     run, lines = frozen
     assert run.scores.test["accuracy"].value > 0.6
     assert lines[-2].startswith("test   AUC ") and lines[-2].endswith(f"n = {run.scores.test['auc'].n}")
-    assert (run.folder / "report.html").is_file()
+    assert lines[-1] == str(run.folder / "report.html")
 
 
 @pytest.mark.parametrize("options", [

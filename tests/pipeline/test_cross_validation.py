@@ -17,6 +17,8 @@ from medgraft.errors import RunError
 from medgraft.pipeline import compare_runs
 from medgraft.progress import Observer
 
+pytestmark = pytest.mark.usefixtures("no_reports")
+
 QUICK = {"size": 64, "bootstrap": 100, "engine": "torch", "precision": "fp32", "memory_format": "contiguous"}
 
 
