@@ -14,54 +14,15 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from medgraft.errors import RecipeError, suggest
 from medgraft.files import write_text
+from medgraft.initialisation import Initialisation, checked_init
 from medgraft.policy import POLICIES, Augment
 from medgraft.tracking import checked_trackers
 from medgraft.window import AUTO, checked_window
+from medgraft.written import read_augment, read_mask_values, read_names, read_numbers, read_shares
 
 StrategyName = Literal["frozen", "partial", "full", "gradual", "lp_ft", "bn_affine", "scratch"]
 StrategyOption = Literal["frozen", "partial", "full", "gradual", "lp_ft", "bn_affine", "scratch", "auto"]
 Task = Literal["segmentation", "classification"]
-
-
-def _augment(value: Any) -> Any:
-    """A policy's name stands for its values; a mapping may start from one by the key ``policy``."""
-    if isinstance(value, str):
-        value = {"policy": value}
-    if isinstance(value, dict):
-        value = dict(value)
-        name = value.pop("policy", "none")
-        if not isinstance(name, str) or name not in POLICIES:
-            raise ValueError(f"no policy {name!r}; there are {', '.join(POLICIES)}")
-        return POLICIES[name].model_dump() | value
-    return value
-
-
-def _numbers(value: Any) -> Any:
-    return value.split(",") if isinstance(value, str) else value
-
-
-def _shares(value: Any) -> Any:
-    shares = _numbers(value)
-    if isinstance(shares, list | tuple) and len(shares) != 3:
-        raise ValueError("three shares are wanted, of train, val and test, for example 0.7,0.15,0.15")
-    return shares
-
-
-def _names(value: Any) -> Any:
-    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
-
-
-def _mask_values(value: Any) -> Any:
-    """Read ``0=background,255=lesion`` (also ``0-127=background``) as a mapping of values to names."""
-    if isinstance(value, str):
-        pairs = [part.partition("=") for part in value.replace(" ", ",").split(",") if part]
-        if not pairs or any(not key or not name for key, _, name in pairs):
-            raise ValueError("write it as VALUE=NAME,VALUE=NAME, for example 0=background,255=lesion")
-        values = {key: name for key, _, name in pairs}
-        if len(values) < len(pairs):
-            raise ValueError("a value has two names")
-        return values
-    return {str(key): name for key, name in value.items()} if isinstance(value, dict) else value
 
 
 DEFAULTS: dict[Task, dict[str, Any]] = {
@@ -82,7 +43,7 @@ class Recipe(BaseModel):
     )
     size: int = Field(256, ge=32, le=4096, description="working size: images are resized to SIZE x SIZE pixels")
     channels: Literal[1, 3] = Field(3, description="1 reads images as grey, 3 as colour")
-    mask_values: Annotated[dict[str, str] | None, BeforeValidator(_mask_values)] = Field(
+    mask_values: Annotated[dict[str, str] | None, BeforeValidator(read_mask_values)] = Field(
         None, description="what mask values mean, as 0=background,255=lesion; a range is 0-127=background "
         "(default: 0/1 and 0/255 masks are recognised)")  # fmt: skip
     window: Annotated[str, BeforeValidator(checked_window)] = Field(
@@ -92,10 +53,10 @@ class Recipe(BaseModel):
     axis: Literal["axial", "coronal", "sagittal"] = Field("axial", description="how volumes are cut into slices")
     image_column: str | None = Field(None, description="CSV column with the image files")
     mask_column: str | None = Field(None, description="CSV column with the mask files")
-    label_column: Annotated[tuple[str, ...] | None, BeforeValidator(_names)] = Field(
+    label_column: Annotated[tuple[str, ...] | None, BeforeValidator(read_names)] = Field(
         None, description="CSV column with the label, or several, comma separated, of 0 and 1 (multi-label)"
     )
-    classes: Annotated[tuple[str, ...] | None, BeforeValidator(_names)] = Field(
+    classes: Annotated[tuple[str, ...] | None, BeforeValidator(read_names)] = Field(
         None, description="the classes in order, comma separated; of two, the second is the positive one "
         "(default: normal or negative first, else as sorted)")  # fmt: skip
     group_column: str | None = Field(None, alias="group", description="CSV column with the patient (group)")
@@ -103,13 +64,16 @@ class Recipe(BaseModel):
     exclude: Path | None = Field(None, description="a list of images to leave out, as medgraft inspect --fix-list "
                                  "writes it")  # fmt: skip
     split_file: Path | None = Field(None, description="reuse the split.csv of an earlier run")
-    ratios: Annotated[tuple[float, float, float], BeforeValidator(_shares)] = Field(
+    ratios: Annotated[tuple[float, float, float], BeforeValidator(read_shares)] = Field(
         (0.7, 0.15, 0.15), description="shares of train, val and test where the data has no split of its own"
     )
     folds: int = Field(
         0, ge=0, description="cross-validation: train FOLDS times, each image is tested once; 0: one split"
     )
-    augment: Annotated[Augment, BeforeValidator(_augment)] = Field(
+    train_images: int | None = Field(
+        None, ge=2, description="learn from so many of the training images: stratified, whole patients, drawn by seed; "
+        "fewer are contained in more (default: all)")  # fmt: skip
+    augment: Annotated[Augment, BeforeValidator(read_augment)] = Field(
         POLICIES["dermoscopy"], description="augmentation policy: dermoscopy, xray, microscopy or none "
         "(default: xray where all images are grey, else dermoscopy)")  # fmt: skip
 
@@ -123,12 +87,15 @@ class Recipe(BaseModel):
         "linear", description="classifier: linear; dropout and linear; or mlp (256 hidden units, ReLU, dropout)"
     )
     dropout: float = Field(0.5, ge=0, lt=1, description="classifier: dropout of the heads dropout and mlp")
-    widths: Annotated[tuple[Annotated[int, Field(ge=1)], ...] | None, BeforeValidator(_numbers)] = Field(
+    widths: Annotated[tuple[Annotated[int, Field(ge=1)], ...] | None, BeforeValidator(read_numbers)] = Field(
         None, description="channels of the steps of the U-Net or decoder, comma separated (default: the model's own)"
     )
     weights: str | None = Field(None, description="pretrained weights: a file (.safetensors or a state dict), an "
                                 "hf-hub: id, or medical:NAME[@FILE] (default: an installed package, then "
                                 "timm)")  # fmt: skip
+    init: Annotated[str | None, BeforeValidator(checked_init)] = Field(
+        None, description="what the encoder starts from: WT pretrained weights, ST their statistics alone, mean_var, "
+        "RI random, WT-ST-N or slim-N: weights of the first N blocks (default: WT; scratch: RI)")  # fmt: skip
     adapt: Literal["sum", "mean"] = Field("sum", description="how the first convolution takes grey input")
 
     # -- strategy --------------------------------------------------------------------------------------------
@@ -141,7 +108,7 @@ class Recipe(BaseModel):
     encoder_lr: float | None = Field(None, gt=0, le=1, description="rate of the deepest learning encoder block "
                                      "(default: 0.3 of LR, with labels 0.0001 where LR is not given)")  # fmt: skip
     decay: float = Field(0.8, gt=0, le=1, description="factor from an encoder block's rate to the one before it")
-    block_lrs: Annotated[tuple[Annotated[float, Field(ge=0, le=1)], ...] | None, BeforeValidator(_numbers)] = Field(
+    block_lrs: Annotated[tuple[Annotated[float, Field(ge=0, le=1)], ...] | None, BeforeValidator(read_numbers)] = Field(
         None, description="explicit rate of each encoder block, input to output, comma separated; 0 freezes it"
     )
     blocks: int = Field(2, ge=1, description="partial: how many encoder blocks learn, counted from the deepest")
@@ -207,7 +174,27 @@ class Recipe(BaseModel):
             raise ValueError("split_file: a cross-validation makes its own splits; leave out split_file, or folds")
         if self.strategy == "scratch" and self.weights is not None:
             raise ValueError("weights: strategy scratch starts from random weights and takes none")
+        self._refuse_odd_start()
         return self
+
+    def _refuse_odd_start(self) -> None:
+        """Raise ValueError where another option is at odds with what the encoder starts from."""
+        if self.init in (None, "WT" if self.strategy != "scratch" else "RI"):
+            return
+        if self.strategy == "scratch":
+            raise ValueError(f"init: strategy scratch starts from random weights and not from {self.init}; choose "
+                             "strategy full to train everything from there")  # fmt: skip
+        if self.strategy == "auto":
+            raise ValueError(f"strategy: what auto advises is measured with pretrained weights and not with init "
+                             f"{self.init}; choose a strategy")  # fmt: skip
+        if self.batch_norm == "frozen":
+            raise ValueError(f"batch_norm: frozen keeps the statistics of pretrained weights, and init {self.init} "
+                             "resets them; leave it at train, or choose adapt")  # fmt: skip
+
+    @property
+    def initialisation(self) -> Initialisation:
+        """What the encoder starts from, whether it was chosen or comes with the strategy."""
+        return Initialisation.parse(self.init or ("RI" if self.strategy == "scratch" else "WT"))
 
     @classmethod
     def make(cls, base: Recipe | None = None, **options: Any) -> Recipe:

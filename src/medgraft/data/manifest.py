@@ -18,6 +18,8 @@ from medgraft.data.problems import ProblemKind, refuse
 from medgraft.errors import DataError, listing
 
 SPLITS: tuple[str, ...] = ("train", "val", "test")
+UNUSED = "unused"
+"""What stands in place of a split where a training image is left out, so that less is learnt from."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +31,7 @@ class Manifest:
     table : columns ``id`` (unique), ``image`` (a path, or ``path#part`` for one picture of a file that holds several)
         and ``target`` (the same of the mask, or the label; several labels are joined by ``|``, and none is an empty
         text), optional ``group`` (patient), optional ``split``
-        (train, val or test), and the user's own columns.
+        (train, val or test, or unused for an image that is left out), and the user's own columns.
     root : the folder or file the data came from.
     name : a short name for titles and folders.
     notes : what was recognised or decided on the way here, one sentence each.
@@ -79,7 +81,7 @@ class Manifest:
 
     @property
     def has_split(self) -> bool:
-        """Whether every row has been given to train, val or test."""
+        """Whether every row has been given to train, val or test, or is left out."""
         return "split" in self.table
 
     @property
@@ -232,7 +234,7 @@ def _check_labels(table: pd.DataFrame, classes: LabelClasses, root: Path) -> Non
 def _check_splits(table: pd.DataFrame, root: Path) -> None:
     if "split" not in table:
         return
-    strange = sorted(set(table["split"]) - set(SPLITS))
+    strange = sorted(set(table["split"]) - {*SPLITS, UNUSED})
     if strange:
         places = table["image"][table["split"].isin(strange)]
         refuse("unknown splits", f"{root}: a split is {', '.join(SPLITS)}, not {listing(strange)}.", places)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from medgraft.data.dealing import deal
-from medgraft.data.manifest import SPLITS, Manifest, groups_in_two_splits
+from medgraft.data.manifest import SPLITS, UNUSED, Manifest, groups_in_two_splits
 from medgraft.errors import DataError, listing
 from medgraft.files import write_text
 
@@ -139,7 +139,7 @@ def _read_split(path: Path) -> pd.DataFrame:
     doubled = saved["id"][saved["id"].duplicated()].unique()
     if len(doubled):
         raise DataError(f"{path}: images are listed more than once: {listing(doubled)}.")
-    strange = sorted(set(saved["split"]) - set(SPLITS))
+    strange = sorted(set(saved["split"]) - {*SPLITS, UNUSED})
     if strange:
         raise DataError(f"{path}: a split is {', '.join(SPLITS)}, not {listing(map(repr, strange))}.")
     if "group" in saved:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any
+from typing import Any, TypeVar
+
+import torch
 
 from medgraft.errors import RecipeError, suggest
 from medgraft.models.classifier import Classifier
@@ -12,12 +14,14 @@ from medgraft.models.encoder import Encoder, create_encoder
 from medgraft.models.encoder_model import EncoderModel
 from medgraft.models.encoder_unet import EncoderUNet
 from medgraft.models.features import create_feature_encoder
+from medgraft.models.slim import slimmed
 from medgraft.models.smp import SMP_DECODERS, SmpSegmenter
 from medgraft.models.timm_models import pretrained_config
 from medgraft.models.unet import UNet
 from medgraft.models.weights import Weights
 
 _SMP = "smp:"
+E = TypeVar("E", bound=Encoder)
 
 
 def list_models() -> list[str]:
@@ -47,6 +51,8 @@ class ModelSpec:
         Channels of the steps (``encoder_unet``, ``unet``); None is the model's own default.
     bottleneck : int
         Channels after the coarsest level (``encoder_unet``).
+    slim : int or None
+        How many encoder blocks have their full width, the others half of it, see :mod:`medgraft.models.slim`.
     head, dropout : str, float
         What stands on the encoder (``classifier``), see :class:`medgraft.models.classifier.Classifier`.
     """
@@ -62,6 +68,7 @@ class ModelSpec:
     bottleneck: int = 512
     head: str = "linear"
     dropout: float = 0.5
+    slim: int | None = None
 
     def __post_init__(self) -> None:
         if self.model not in list_models():
@@ -116,12 +123,25 @@ def build_model(spec: ModelSpec, weights: Weights | None = None) -> UNet | Encod
         widths = {"widths": spec.widths} if spec.widths else {}
         return UNet(spec.in_channels, spec.classes, mean=spec.mean, std=spec.std, **widths)
     if spec.model == "classifier":
-        features = create_feature_encoder(spec.encoder, spec.in_channels, weights, spec.adapt, spec.mean, spec.std)
+        features = _encoder(create_feature_encoder, spec, weights)
         return Classifier(features, spec.classes, spec.head, spec.dropout)
-    encoder = create_encoder(spec.encoder, spec.in_channels, weights, spec.adapt, spec.mean, spec.std)
+    encoder = _encoder(create_encoder, spec, weights)
     if spec.model.startswith(_SMP):
         return SmpSegmenter(encoder, spec.model.removeprefix(_SMP), spec.classes)
     return _encoder_unet(encoder, spec)
+
+
+def _encoder(create: Callable[..., E], spec: ModelSpec, weights: Weights | None) -> E:
+    """The encoder of ``spec``; of a slim one, the blocks of full width have the pretrained weights."""
+    options = (spec.adapt, spec.mean, spec.std)
+    if spec.slim is None:
+        return create(spec.encoder, spec.in_channels, weights, *options)
+    encoder = slimmed(create(spec.encoder, spec.in_channels, None, *options), spec.slim)
+    if weights is not None:
+        with torch.random.fork_rng(devices=[]):  # what is drawn after it is the same as without weights
+            whole = create(spec.encoder, spec.in_channels, weights, *options)
+        encoder.blocks[: spec.slim].load_state_dict(whole.blocks[: spec.slim].state_dict())
+    return encoder
 
 
 def _encoder_unet(encoder: Encoder, spec: ModelSpec) -> EncoderUNet:

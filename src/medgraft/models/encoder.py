@@ -33,10 +33,16 @@ class Encoder(nn.Module):
         Indices of the blocks whose output is a level of the pyramid; the last block is always one.
     channels, strides : tuple of int
         Channels and reduction of each level.
+    channels_last : bool
+        Whether blocks pass maps on as [B, H, W, C].
     mean, std : tuple of float
         Statistics of the three colours (or of grey) that the weights were trained with. ``normalise`` holds them
         as they are applied, adapted to ``in_channels``.
+    adapt : str
+        How the first convolution was adapted to ``in_channels``.
     """
+
+    adapt: str = "sum"
 
     def __init__(
         self, name: str, parts: Cut, normalise: Normalise, in_channels: int,
@@ -50,7 +56,7 @@ class Encoder(nn.Module):
         self.mean, self.std = tuple(mean), tuple(std)
         self.normalise = normalise
         self.blocks = nn.ModuleList(parts.blocks)
-        self._channels_last = parts.channels_last
+        self.channels_last = parts.channels_last
         self._held: frozenset[int] = frozenset()
         self._norms_held = False
 
@@ -135,10 +141,10 @@ class Encoder(nn.Module):
         return levels if stop - 1 in self.taps else [*levels, hidden]
 
     def _to_level(self, hidden: Tensor) -> Tensor:
-        return hidden.permute(0, 3, 1, 2) if self._channels_last else hidden
+        return hidden.permute(0, 3, 1, 2) if self.channels_last else hidden
 
     def _from_level(self, level: Tensor) -> Tensor:
-        return level.permute(0, 2, 3, 1) if self._channels_last else level
+        return level.permute(0, 2, 3, 1) if self.channels_last else level
 
 
 def create_encoder(
@@ -189,7 +195,9 @@ def create_encoder(
     if weights is not None:
         load_into(model, weights, name, parts.parts)
     normalise = adapt_model(model, model.pretrained_cfg["first_conv"], mean, std, in_channels, adapt)
-    return Encoder(name, parts, normalise, in_channels, mean, std)
+    encoder = Encoder(name, parts, normalise, in_channels, mean, std)
+    encoder.adapt = adapt
+    return encoder
 
 
 def statistics(

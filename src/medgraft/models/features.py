@@ -154,7 +154,9 @@ def create_feature_encoder(
     if weights is not None:
         load_into(model, weights, name, _owners(model))
     normalise = adapt_model(model, pretrained_config(name).first_conv, mean, std, in_channels, adapt)
-    return FeatureEncoder(name, parts, normalise, in_channels, mean, std)
+    encoder = FeatureEncoder(name, parts, normalise, in_channels, mean, std)
+    encoder.adapt = adapt
+    return encoder
 
 
 def _model(name: str, planes: int) -> nn.Module:

@@ -6,7 +6,9 @@ import sys
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from torch import Tensor, nn
@@ -119,9 +121,18 @@ def _from_package(encoder: str) -> Weights | None:
     path = package.find() if package else None
     if package is None or path is None:
         return None
-    state = rename_in_order(read_state(path), create_timm_model(encoder).state_dict(), package.title)
+    state, digest = _read_package(encoder, path, path.stat().st_mtime_ns)
     source = f"ImageNet weights from {package.title}"
-    return Weights(source, sha256(path), package.licence, package.mean, package.std, state)
+    return Weights(source, digest, package.licence, package.mean, package.std, state)
+
+
+@lru_cache(maxsize=4)  # a study builds the same encoders again and again
+def _read_package(encoder: str, path: Path, changed: int) -> tuple[Mapping[str, Tensor], str]:
+    """The tensors of an installed package by the encoder's own names, and the digest of its file."""
+    package = package_of(encoder)
+    assert package is not None
+    state = rename_in_order(read_state(path), create_timm_model(encoder).state_dict(), package.title)
+    return MappingProxyType(state), sha256(path)
 
 
 def _from_timm(encoder: str, config: Any) -> Weights:

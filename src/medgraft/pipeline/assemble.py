@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-import torch
 from torch import nn
 
-from medgraft.models import ModelSpec, Weights, build_model, find_weights
+from medgraft.initialisation import Initialisation
+from medgraft.models import ModelSpec, Weights, find_weights
 from medgraft.recipe import Recipe
 from medgraft.transfer import PartSummary, Strategy, summarise
+from medgraft.transfer.initialise import starting_model
+from medgraft.transfer.parts import batch_norms
 
 
 @dataclass(frozen=True)
@@ -19,7 +21,9 @@ class Assembled:
 
     Attributes
     ----------
-    weights : where the encoder's weights came from; None where they are random, by strategy ``scratch`` alone.
+    weights : where the encoder's weights, or their statistics, came from; None where they are random, by strategy
+        ``scratch`` or ``init: RI`` alone.
+    initialisation : what was made of them.
     summary : a row an encoder block and one for the rest, as the first epoch finds them.
     learned : how many numbers learn by the last epoch.
     """
@@ -27,6 +31,7 @@ class Assembled:
     model: nn.Module
     spec: ModelSpec
     weights: Weights | None
+    initialisation: Initialisation
     strategy: Strategy
     summary: list[PartSummary]
     learned: int
@@ -54,6 +59,7 @@ class Assembled:
         return {
             "spec": self.spec.to_dict(),
             "weights": self.weights.record() if self.weights else None,
+            "initialisation": {"name": str(self.initialisation), "words": self.initialisation.sentence},
             "summary": [asdict(row) for row in self.summary],
             "parameters": self.parameters,
             "trainable": self.learned,
@@ -64,6 +70,8 @@ class Assembled:
         origin = "random weights"
         if self.weights is not None:
             origin = f"{self.weights.source} ({self.weights.licence})"
+        if str(self.initialisation) not in ("WT", "RI"):
+            origin = f"{origin} · init {self.initialisation}: {self.initialisation.sentence}"
         what = f"encoder {self.spec.encoder}" if self.spec.encoder else f"model {self.spec.model}, no encoder"
         encoder = [row for row in self.summary if row.part.startswith("encoder ")]
         rest = self.summary[-1]
@@ -74,7 +82,15 @@ class Assembled:
             rates = [row.lr for row in encoder if row.lr > 0]
             at = f" at {min(rates):.2g} to {max(rates):.2g}" if rates else ""
             learning = f"{millions(free)} of {millions(inside)} encoder parameters learn{at}, {learning}"
-        return [f"{what} · {origin}", f"{self.strategy.name}: {learning}"]
+        return [f"{what} · {origin}", f"{self.strategy.name}: {learning}", *self._unsettled()]
+
+    def _unsettled(self) -> list[str]:
+        """A warning where the encoder is fixed as soon as its norms were reset."""
+        fixed = self.strategy.name == "frozen" and self.strategy.batch_norm != "adapt"
+        if not fixed or self.initialisation.kind == "WT" or not batch_norms(self.model):
+            return []
+        return [f"init {self.initialisation}: norms that were reset have no statistics yet, and the encoder is fixed; "
+                "batch_norm adapt estimates them first"]  # fmt: skip
 
 
 def assemble(recipe: Recipe, output_channels: int, mean: tuple[float, ...], std: tuple[float, ...]) -> Assembled:
@@ -90,9 +106,10 @@ def assemble(recipe: Recipe, output_channels: int, mean: tuple[float, ...], std:
     WeightsError
         Where pretrained weights are wanted and cannot be had, or do not fit. Never random weights instead.
     """
-    torch.manual_seed(recipe.seed)
-    pretrained = recipe.strategy != "scratch"
-    weights = find_weights(recipe.encoder, recipe.weights) if pretrained else None
+    initialisation = recipe.initialisation
+    # Random weights need none, unless a source was named, whose images have statistics of their own.
+    wanted = initialisation.pretrained or recipe.weights is not None
+    weights = find_weights(recipe.encoder, recipe.weights) if wanted else None
     spec = ModelSpec(
         model=recipe.model,
         encoder=recipe.encoder,
@@ -105,8 +122,10 @@ def assemble(recipe: Recipe, output_channels: int, mean: tuple[float, ...], std:
         widths=recipe.widths,
         head=recipe.head,
         dropout=recipe.dropout,
+        slim=initialisation.blocks if initialisation.kind == "slim" else None,
     ).completed(weights)
-    return _under(Strategy.from_recipe(recipe), build_model(spec, weights), spec, weights, recipe)
+    model = starting_model(spec, weights, initialisation, recipe.seed)
+    return _under(Strategy.from_recipe(recipe), model, spec, weights if initialisation.pretrained else None, recipe)
 
 
 def _under(strategy: Strategy, model: nn.Module, spec: ModelSpec, weights: Weights | None, recipe: Recipe) -> Assembled:
@@ -116,7 +135,7 @@ def _under(strategy: Strategy, model: nn.Module, spec: ModelSpec, weights: Weigh
     learned = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
     strategy.on_epoch(model, groups, 0)
     summary = summarise(model, strategy, recipe.size, recipe.channels)
-    return Assembled(model, spec, weights, strategy, summary, learned)
+    return Assembled(model, spec, weights, recipe.initialisation, strategy, summary, learned)
 
 
 def millions(count: int) -> str:

@@ -116,8 +116,9 @@ def _record(run: Run, folds: list[Run], manifest: Manifest, notes: tuple[str, ..
     parts_of_time = dict.fromkeys(key for time in times for key in time)
     seconds = {key: round(sum(time.get(key, 0.0) for time in times), 3) for key in parts_of_time}
     # What is of one fold's training images alone is not of the whole.
-    data: dict[str, Any] = {key: value for key, value in parts[0]["data"].items() if key not in ("mean", "std")}
-    data["splits"] = {"test": len(manifest)}
+    own = ("mean", "std", "unused")
+    data: dict[str, Any] = {key: value for key, value in parts[0]["data"].items() if key not in own}
+    data |= {"images": len(manifest), "splits": {"test": len(manifest)}}
     if manifest.classes is not None:
         data["labels"] = {"test": label_counts(manifest)}
         data["groups"] = {"test": int(manifest.table["group"].nunique())} if manifest.has_groups else {}

@@ -1,4 +1,4 @@
-"""Features of a frozen prefix, computed once where recipe and strategy allow it, and heads solved on them."""
+"""Features of a frozen prefix, computed once where recipe and strategy allow it, and heads that learn on them."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from medgraft.errors import RecipeError
 from medgraft.models import Classifier, Encoder, FeatureEncoder
 from medgraft.pipeline.assemble import Assembled
 from medgraft.pipeline.prepare import Prepared
-from medgraft.pipeline.tasks import Labelled
+from medgraft.pipeline.tasks import Criterion, Labelled
 from medgraft.policy import Augment
 from medgraft.progress import Observer
 from medgraft.recipe import Recipe
-from medgraft.training import Monitor
+from medgraft.training import HeadTrainer, Monitor, Share
 from medgraft.transfer import (
     Engine,
     Features,
@@ -151,6 +151,31 @@ def solve_head(prepared: Prepared, assembled: Assembled, features: Features, rec
         | {split: _scores(attempt, split, x, y, task.monitor(recipe)) for split, (x, y) in scored.items()}
         for number, attempt in enumerate(probe.attempts, start=1)
     ]
+
+
+def train_head(
+    prepared: Prepared,
+    assembled: Assembled,
+    features: Features,
+    recipe: Recipe,
+    criterion: Criterion,
+    observer: Observer,
+) -> list[dict[str, Any]]:
+    """Train the head alone; return its history. Every process does the same, as that is sooner done than shared."""
+    model, task = assembled.model.cpu(), prepared.task
+    assert isinstance(model, Classifier)
+    return HeadTrainer(
+        model.head,
+        assembled.strategy.apply(model, weight_decay=recipe.weight_decay),
+        features,
+        torch.from_numpy(prepared.store.targets),
+        prepared.rows,
+        recipe,
+        criterion,
+        task.monitor(recipe),
+        Share(0, 1, torch.device("cpu"), task.draws(recipe, prepared.targets("train"))),
+        observer,
+    ).fit()
 
 
 def _scores(

@@ -14,10 +14,12 @@ from medgraft.run import Run
 
 
 def default_folder(manifest: Manifest, recipe: Recipe) -> Path:
-    """``runs/DATA-STRATEGY-SIZE``, with the model's name where it is not the default one, and ``-folds`` at its end."""
+    """``runs/DATA-STRATEGY-SIZE``, with what else is not as by default: model, initialisation, images, folds."""
     model = "" if recipe.model in ("encoder_unet", "classifier") else f"-{recipe.model.replace(':', '-')}"
+    init = f"-{recipe.init}" if recipe.init not in (None, "WT") else ""
+    fewer = f"-of-{recipe.train_images}" if recipe.train_images else ""
     folds = f"-{recipe.folds}-folds" if recipe.folds else ""
-    return Path("runs") / f"{manifest.name}{model}-{recipe.strategy}-{recipe.size}{folds}"
+    return Path("runs") / f"{manifest.name}{model}-{recipe.strategy}{init}-{recipe.size}{fewer}{folds}"
 
 
 def refuse_existing(folder: Path) -> None:
@@ -66,3 +68,20 @@ def reopen(
             "Leave these options out, or train anew with another --out."
         )
     return run
+
+
+def refuse_other_work(run: Run, processes: int, store: str) -> None:
+    """Raise RunError where ``run`` was begun with another number of processes, or on data of another pixel store."""
+    if not (run.folder / "environment.json").is_file():
+        return
+    before = run.environment
+    if before["processes"] != processes:
+        raise RunError(
+            f"{run.folder}: this run was begun with {before['processes']} processes and is resumed with {processes}; "
+            "batches would differ. Start as many as before."
+        )
+    if before["data"]["store"] != store:
+        raise RunError(
+            f"{run.folder}: the data has changed since this run began, so it cannot be resumed. Train again with "
+            "another --out."
+        )

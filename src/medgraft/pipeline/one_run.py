@@ -6,21 +6,19 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import torch
 from accelerate.utils import broadcast_object_list
 
 from medgraft.data import Augmenter, Manifest, evaluation_loader, save_split, scale
-from medgraft.errors import RunError
 from medgraft.evaluation import evaluate, evaluate_labels
 from medgraft.files import replacing, write_text
-from medgraft.models import Classifier
 from medgraft.pipeline.assemble import Assembled, assemble
 from medgraft.pipeline.environment import environment, peak_rss_mb
-from medgraft.pipeline.extraction import extract_features, solve_head, solves, views_of
-from medgraft.pipeline.folders import refuse_existing
+from medgraft.pipeline.extraction import extract_features, solve_head, solves, train_head, views_of
+from medgraft.pipeline.folders import refuse_existing, refuse_other_work
 from medgraft.pipeline.prepare import Prepared, describe_data, prepare
 from medgraft.pipeline.probing import probe
 from medgraft.pipeline.tasks import Criterion, headline
@@ -30,7 +28,7 @@ from medgraft.recipe import Recipe
 from medgraft.report import run_report
 from medgraft.run import Run
 from medgraft.scores import Scores
-from medgraft.training import Choices, HeadTrainer, Share, Trainer, accelerator_for
+from medgraft.training import Choices, Trainer, accelerator_for
 from medgraft.transfer import Features, adapt_statistics, encoder_of, require_engine
 from medgraft.weightfile import save_weights
 
@@ -38,7 +36,15 @@ Transform = Callable[..., Any]
 
 
 class OneRun:
-    """The steps from data to one reported run, in order; each records how long it took."""
+    """The steps from data to one reported run, in order; each records how long it took.
+
+    :meth:`run_all` takes them all. A study takes :meth:`train` alone where it compares rates, and writes no page.
+
+    Parameters
+    ----------
+    run : the run to go on with; None makes ``folder``.
+    prepared : the data as :func:`~medgraft.pipeline.prepare.prepare` made it for this recipe; None prepares it.
+    """
 
     def __init__(
         self,
@@ -48,9 +54,10 @@ class OneRun:
         folder: Path,
         augmentation: Transform | None,
         observer: Observer,
+        prepared: Prepared | None = None,
     ) -> None:
         self.manifest, self.recipe, self.augmentation = manifest, recipe, augmentation
-        self.resumed = run
+        self.resumed, self.given = run, prepared
         self.accelerator = accelerator_for(recipe.device)
         self.main = bool(self.accelerator.is_main_process)
         self.observer = observer if self.main else Observer()
@@ -59,19 +66,25 @@ class OneRun:
         self.features: Features | None = None
         self.learnt: list[dict[str, Any]] = []
         self.criterion: Criterion
+        self.scores: Scores
 
     def run_all(self) -> Run:
         """Prepare, assemble, train, evaluate, report; who tracks the run is told of its end, whatever it is."""
         try:
-            return self._run_all()
+            self.train()
+            if self.main:
+                self.evaluate()
+                self.report()
+            self.accelerator.wait_for_everyone()
+            return Run(self.folder)
         finally:
             self.observer.close()
 
-    def _run_all(self) -> Run:
+    def train(self) -> Run:
+        """Prepare, assemble and train; the run then has its weights and its history, and no scores."""
         if self.resumed is None and self.main:
             refuse_existing(self.folder)
-        with self.accelerator.main_process_first():
-            prepared = self._timed("store", self._prepare)
+        prepared = self.prepared
         self.observer.say(describe_data(prepared))
         assembled = assemble(self.recipe, prepared.task.outputs, prepared.mean, prepared.std)
         if self.recipe.batch_norm == "adapt":
@@ -86,7 +99,7 @@ class OneRun:
         if self.features is not None and solves(self.recipe):
             assembled = self._timed("head", lambda: self._solve(run, prepared, assembled))
         elif self.features is not None and self.recipe.strategy == "frozen":
-            self._timed("head", lambda: self._train_head(prepared, assembled))
+            self.learnt = self._timed("head", lambda: self._train_head(prepared, assembled))
         if self.learnt and self.recipe.strategy == "frozen":
             self._keep_head(run, assembled)
         else:
@@ -94,9 +107,34 @@ class OneRun:
             self.observer.say(choices.sentence())
             self._train(run, prepared, assembled, choices)
         if self.main:
-            self._conclude(run, prepared)
-        self.accelerator.wait_for_everyone()
-        return Run(self.folder)
+            run.update_environment(time=self.time)
+        return run
+
+    def evaluate(self) -> Run:
+        """Score what was trained on validation and test images; for the main process alone."""
+        run, prepared = Run(self.folder), self.prepared
+        self.scores, notes = self._timed("evaluation", lambda: self._evaluate(run, prepared))
+        for note in notes:
+            self.observer.say(note)
+        data = prepared.describe()
+        data["notes"] = [*data["notes"], *notes]
+        spent = run.environment.get("time", {}) | self.time
+        run.update_environment(time=spent, peak_rss_mb=peak_rss_mb(), data=data)
+        return run
+
+    def report(self) -> None:
+        """Write the page of what was evaluated; for the main process alone."""
+        report = run_report(self.folder, self.prepared.manifest.withheld_places)
+        self.observer.close()
+        self.observer.say(headline(self.scores, self.prepared.task))
+        self.observer.say(str(report))
+
+    @cached_property
+    def prepared(self) -> Prepared:
+        """The data, read when it is first asked for."""
+        with self.accelerator.main_process_first():
+            found: Prepared = self._timed("store", self._prepare)
+        return found
 
     def _timed(self, part: str, call: Callable[[], Any]) -> Any:
         start = time.perf_counter()
@@ -107,19 +145,9 @@ class OneRun:
     def _prepare(self) -> Prepared:
         known = self.resumed.folder / "split.csv" if self.resumed else None
         split_file = known if known and known.is_file() else None
-        prepared = prepare(self.manifest, self.recipe, self.observer, split_file)
-        if self.resumed and (self.folder / "environment.json").is_file():
-            before = self.resumed.environment
-            if before["processes"] != self.accelerator.num_processes:
-                raise RunError(
-                    f"{self.folder}: this run was begun with {before['processes']} processes and is resumed with "
-                    f"{self.accelerator.num_processes}; batches would differ. Start as many as before."
-                )
-            if before["data"]["store"] != prepared.store.path.name:
-                raise RunError(
-                    f"{self.folder}: the data has changed since this run began, so it cannot be resumed. "
-                    "Train again with another --out."
-                )
+        prepared = self.given or prepare(self.manifest, self.recipe, self.observer, split_file)
+        if self.resumed:
+            refuse_other_work(self.resumed, int(self.accelerator.num_processes), prepared.store.path.name)
         return prepared
 
     def _start(self, prepared: Prepared, assembled: Assembled) -> Run:
@@ -187,22 +215,9 @@ class OneRun:
                 self._describe(run, prepared, assembled)
         return assembled
 
-    def _train_head(self, prepared: Prepared, assembled: Assembled) -> None:
-        """Train the head alone; every process does the same, as that is sooner done than shared."""
-        assert self.features is not None and isinstance(assembled.model, Classifier)
-        model = assembled.model.cpu()
-        self.learnt = HeadTrainer(
-            model.head,
-            assembled.strategy.apply(model, weight_decay=self.recipe.weight_decay),
-            self.features,
-            torch.from_numpy(prepared.store.targets),
-            prepared.rows,
-            self.recipe,
-            self.criterion,
-            prepared.task.monitor(self.recipe),
-            Share(0, 1, torch.device("cpu"), prepared.task.draws(self.recipe, prepared.targets("train"))),
-            self.observer,
-        ).fit()
+    def _train_head(self, prepared: Prepared, assembled: Assembled) -> list[dict[str, Any]]:
+        assert self.features is not None
+        return train_head(prepared, assembled, self.features, self.recipe, self.criterion, self.observer)
 
     def _keep_head(self, run: Run, assembled: Assembled) -> None:
         """The head is all that learns, and it has learnt."""
@@ -279,18 +294,6 @@ class OneRun:
         if trainer.checkpoint.best.is_file():
             with replacing(self.folder / "model.safetensors") as temporary:
                 shutil.copyfile(trainer.checkpoint.best, temporary)
-
-    def _conclude(self, run: Run, prepared: Prepared) -> None:
-        scores, notes = self._timed("evaluation", lambda: self._evaluate(run, prepared))
-        for note in notes:
-            self.observer.say(note)
-        data = prepared.describe()
-        data["notes"] = [*data["notes"], *notes]
-        run.update_environment(time=self.time, peak_rss_mb=peak_rss_mb(), data=data)
-        report = run_report(run.folder, prepared.manifest.withheld_places)
-        self.observer.close()
-        self.observer.say(headline(scores, prepared.task))
-        self.observer.say(str(report))
 
     def _evaluate(self, run: Run, prepared: Prepared) -> tuple[Scores, Sequence[str]]:
         if prepared.task.name == "segmentation":

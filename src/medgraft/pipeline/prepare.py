@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from medgraft.data import (
 from medgraft.data.exclusion import apply_exclusion
 from medgraft.data.formats import AUTO, is_windowed
 from medgraft.data.modality import all_grey
+from medgraft.data.subset import learn_from
 from medgraft.errors import DataError
 from medgraft.pipeline.quick_audit import remarks
 from medgraft.pipeline.tasks import TargetTask, label_counts, task_of
@@ -64,10 +67,15 @@ class Prepared:
 
     def describe(self) -> dict[str, Any]:
         """What the run records of its data."""
+        return dict(self._description)
+
+    @cached_property  # a study's cells share it, and so do the steps of a run
+    def _description(self) -> dict[str, Any]:
         return {
             "name": self.manifest.name,
             "root": self.manifest.name if self.manifest.withheld else str(self.manifest.root),
-            "images": len(self.manifest),
+            "images": len(self.manifest) - unused_of(self.manifest),
+            "unused": unused_of(self.manifest),
             "splits": self.manifest.split_counts(),
             "notes": list(self.manifest.notes),
             "mean": list(self.mean),
@@ -88,7 +96,8 @@ class Prepared:
         """How many patients each split has, where they are known."""
         if not self.manifest.has_groups:
             return {}
-        return {str(split): int(n) for split, n in self.manifest.table.groupby("split")["group"].nunique().items()}
+        found = self.manifest.table.groupby("split")["group"].nunique()
+        return {split: int(found[split]) for split in ("test", "train", "val") if split in found}
 
 
 def open_for(data: str | Path | Manifest, recipe: Recipe, observer: Observer | None = None) -> Manifest:
@@ -135,19 +144,23 @@ def prepare(manifest: Manifest, recipe: Recipe, observer: Observer, split_file: 
 
     Parameters
     ----------
-    split_file : a split.csv to reuse; it goes before the data's own split and before the recipe's.
+    split_file : the split.csv of the run that is resumed. It goes before the data's own split and before the recipe's,
+        and what it leaves out is left out already.
     """
-    split_file = split_file or recipe.split_file
-    if split_file is not None:
-        manifest = apply_split_file(manifest, split_file)
+    saved = split_file or recipe.split_file
+    if saved is not None:
+        manifest = apply_split_file(manifest, saved)
     store = open_store(manifest, recipe, observer)
-    if split_file is None:
-        foreground = store.foreground if manifest.classes is None else None
+    foreground = store.foreground if manifest.classes is None else None
+    if saved is None:
         manifest = assign_splits(manifest, foreground, recipe.ratios, recipe.seed)
+    if recipe.train_images is not None and split_file is None:
+        manifest = learn_from(manifest, recipe.train_images, recipe.seed, foreground)
+    manifest = manifest.with_notes(*_left_out(manifest, recipe))
     rows = manifest.rows("train")
     if len(rows) < 2:
         raise DataError(f"{manifest.root}: {len(rows)} training images; a training needs at least two.")
-    if len(rows) == len(manifest):
+    if not len(manifest.rows("val")) and not len(manifest.rows("test")):
         raise DataError(
             f"{manifest.root}: every image is in train, so nothing is left to score the model on; "
             "give val or test a share by --ratios, or a split that has one."
@@ -158,6 +171,19 @@ def prepare(manifest: Manifest, recipe: Recipe, observer: Observer, split_file: 
     mean, std = tuple(map(float, statistics.mean)), tuple(map(float, statistics.std))
     manifest = manifest.with_notes(*remarks(manifest, store))
     return Prepared(manifest, store, task_of(manifest, store), mean, std)
+
+
+def _left_out(manifest: Manifest, recipe: Recipe) -> Iterator[str]:
+    """A note on training images that are not learnt from, where there are any."""
+    train, unused = len(manifest.rows("train")), unused_of(manifest)
+    if unused:
+        by = ", whole groups" if manifest.has_groups else ""
+        yield f"learns from {train} of {train + unused} training images (seed {recipe.seed}{by}); the others are unused"
+
+
+def unused_of(manifest: Manifest) -> int:
+    """How many training images are left out."""
+    return len(manifest) - sum(manifest.split_counts().values())
 
 
 def open_store(manifest: Manifest, recipe: Recipe, observer: Observer) -> PixelStore:

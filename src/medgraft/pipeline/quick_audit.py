@@ -21,6 +21,7 @@ from medgraft.audit.hashing import SIDE, WORDS, Words, perceptual_hash
 from medgraft.audit.near import near_duplicates
 from medgraft.audit.wording import verb
 from medgraft.data import Manifest, PixelStore
+from medgraft.data.manifest import UNUSED
 from medgraft.errors import counted, listing
 from medgraft.pipeline.tasks import label_counts
 
@@ -43,7 +44,8 @@ def remarks(manifest: Manifest, store: PixelStore) -> list[str]:
     found = near_duplicates(hashes)
     first, second = found.first, found.second
     splits = manifest.table["split"].to_numpy(object)
-    across, same = splits[first] != splits[second], exact[first] == exact[second]
+    across = (splits[first] != splits[second]) & (splits[first] != UNUSED) & (splits[second] != UNUSED)
+    same = exact[first] == exact[second]
     least = "" if found.complete else "at least "
     notes = [
         *_pairs(manifest, first, second, across & same, f"{least}{{}} of equal images in two splits"),

@@ -114,4 +114,5 @@ def groups_by_split(run: RunFolder) -> dict[str, int]:
         return {}
     if not {"split", "group"} <= set(table.columns) or not table["group"].str.strip().any():
         return {}
-    return {str(split): int(part["group"].nunique()) for split, part in table.groupby("split")}
+    used = table[table["split"] != "unused"]
+    return {str(split): int(part["group"].nunique()) for split, part in used.groupby("split")}

@@ -46,6 +46,9 @@ def model_table(run: RunFolder) -> dict[str, Any]:
         if weights
         else [("Source", "none: the model learned from random weights")]
     )
+    started = run.model.get("initialisation")
+    if started:
+        rows.insert(0, ("Started from", f"{started['name']}: {started['words']}"))
     return {
         "summary": summary,
         "trained": trained,
@@ -132,6 +135,7 @@ def data_table(run: RunFolder) -> dict[str, Any]:
     rows = [
         ("Name", data.get("name", "–")),
         ("Images", f"{count(data.get('images'))} ({splits})"),
+        *([("Left out of training", count(data["unused"]))] if data.get("unused") else []),
         ("Mask values", data.get("rule", "–")) if run.task == "segmentation" else ("Classes", _classes(run.model)),
     ]
     for key, label in (("mean", "Mean by channel (0 to 1)"), ("std", "Spread by channel")):

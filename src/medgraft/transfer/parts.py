@@ -56,7 +56,7 @@ def rest_parameters(model: nn.Module) -> list[nn.Parameter]:
 
 def norm_parameters(module: nn.Module) -> list[nn.Parameter]:
     """Scales and shifts of the normalisations in ``module``: batch, layer, group, instance and RMS."""
-    norms = (inner for inner in module.modules() if _is_norm(inner))
+    norms = (inner for inner in module.modules() if is_norm(inner))
     # A norm of timm may hold an activation with parameters of its own, which are no scales and shifts.
     return [parameter for norm in norms for parameter in norm.parameters(recurse=False)]
 
@@ -78,5 +78,6 @@ def param_groups(part: str, parameters: Iterable[nn.Parameter], lr: float, weigh
     ]
 
 
-def _is_norm(module: nn.Module) -> bool:
+def is_norm(module: nn.Module) -> bool:
+    """Whether a module is a normalisation: batch, layer, group, instance or RMS, of torch or timm."""
     return isinstance(module, _NORMS) or any(kind.__module__ in _TIMM_NORMS for kind in type(module).__mro__)
