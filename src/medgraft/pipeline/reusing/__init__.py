@@ -1,0 +1,1 @@
+"""The steps of :func:`medgraft.pipeline.reuse.reuse_run`."""
