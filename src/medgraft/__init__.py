@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from medgraft.pipeline.inspect import inspect
     from medgraft.recipe import Recipe
     from medgraft.run import Run
+    from medgraft.studies import Study, study
     from medgraft.transfer import Strategy
 
 _PLACES = {
@@ -29,6 +30,7 @@ _PLACES = {
     "Recipe": "medgraft.recipe:Recipe",
     "Run": "medgraft.run:Run",
     "Strategy": "medgraft.transfer:Strategy",
+    "Study": "medgraft.studies:Study",
     "advise": "medgraft.pipeline:advise",
     "compare": "medgraft.pipeline:compare_runs",
     "data": "medgraft.data",
@@ -38,6 +40,7 @@ _PLACES = {
     "losses": "medgraft.losses",
     "models": "medgraft.models",
     "open": "medgraft.data:open_data",
+    "study": "medgraft.studies:study",
 }
 
 __all__ = [
@@ -46,6 +49,7 @@ __all__ = [
     "Recipe",
     "Run",
     "Strategy",
+    "Study",
     "__version__",
     "advise",
     "compare",
@@ -56,6 +60,7 @@ __all__ = [
     "losses",
     "models",
     "open",
+    "study",
 ]
 
 __getattr__, __dir__ = lazy_names(__name__, _PLACES)

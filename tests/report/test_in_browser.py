@@ -4,6 +4,7 @@ import shutil
 
 import pytest
 from fake_label_run import CELLS
+from made_study import make_study
 from playwright.sync_api import sync_playwright
 
 from medgraft.report import run_report
@@ -119,3 +120,19 @@ def _contrast(first, second):
 
     light, dark = sorted((luminance(first), luminance(second)), reverse=True)
     return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("width", [1100, 390])
+def test_the_report_of_a_study_fits_and_asks_for_nothing(browser, tmp_path, width):
+    study = make_study(
+        tmp_path / "study", encoders=("resnet50", "tf_efficientnet_lite0"), waiting=["resnet50-WT-full-nall-s2"]
+    )
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    asked, said = [], []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda message: said.append(message.text))
+    page.goto(study.report().as_uri())
+    assert [url for url in asked if not url.startswith(("file:", "data:"))] == [] and said == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.evaluate(OUTSIDE) == []
+    page.close()

@@ -1,4 +1,4 @@
-"""One process at a time in a folder of downloads."""
+"""One process at a time in a folder."""
 
 from __future__ import annotations
 
@@ -12,10 +12,14 @@ from medgraft.errors import DataError
 
 
 @contextmanager
-def claimed(folder: Path) -> Iterator[None]:
+def claimed(folder: Path, doing: str = "fetching the same set") -> Iterator[None]:
     """Hold ``folder`` for this process; raises DataError while another one holds it.
 
     The kernel frees it when the process dies, however it dies. Nothing is held on Windows.
+
+    Parameters
+    ----------
+    doing : what the other process is at, for the error.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if sys.platform == "win32":
@@ -28,7 +32,7 @@ def claimed(folder: Path) -> Iterator[None]:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         os.close(lock)
-        raise DataError(f"{folder}: another medgraft is fetching the same set at this moment; wait for it.") from error
+        raise DataError(f"{folder}: another medgraft is {doing} at this moment; wait for it.") from error
     try:
         yield
     finally:

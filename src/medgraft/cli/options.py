@@ -32,13 +32,14 @@ DATA_OPTIONS = (
 """Options of a recipe that say how data is read, for the commands that look at data and train nothing."""
 
 
-def add_recipe_options(parser: argparse.ArgumentParser) -> None:
-    """Add one option for every field of a recipe, in sections, each with its default."""
+def add_recipe_options(parser: argparse.ArgumentParser, without: Sequence[str] = ()) -> None:
+    """Add one option for every field of a recipe but those in ``without``, in sections, each with its default."""
     section = parser.add_argument_group("data")
     for name, field in Recipe.model_fields.items():
         if name in _TITLES:
             section = _section(parser, _TITLES[name])
-        _add_option(section, field.alias or name, field)
+        if name not in without:
+            _add_option(section, field.alias or name, field)
     _add_augment_options(parser)
 
 

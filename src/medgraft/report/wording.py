@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from medgraft.errors import RecipeError, listing, suggest
 from medgraft.scores import Interval, decimals
 
 # Below this Dice the outline has to be redrawn by hand rather than corrected.
@@ -89,6 +90,12 @@ def metric_meaning(metric: str) -> str:
         return _METRICS[metric][1]
     base, class_name = _of_class(metric)
     return f"{_METRICS[base][0]} of the class {class_name} alone." if base else ""
+
+
+def refuse_unknown_metric(metric: str | None) -> None:
+    """Raise RecipeError for what is no score, overall or of one class (``auc_Edema``), before hours are spent on it."""
+    if metric is not None and not metric_meaning(metric):
+        raise RecipeError(f"metric: no score {metric!r}; there are {listing(_METRICS, 40)}.{suggest(metric, _METRICS)}")
 
 
 def of_one_class(metric: str) -> bool:

@@ -1,0 +1,27 @@
+"""Studies: many runs that differ in what a grid says, on one split and on equal terms.
+
+The names are loaded when they are first used: the processes that train cells load PyTorch when its threads are set.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from medgraft.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from medgraft.studies.cell import Cell
+    from medgraft.studies.conduct import study
+    from medgraft.studies.folder import Study
+    from medgraft.studies.grid import Grid
+
+_PLACES = {
+    "Cell": "medgraft.studies.cell:Cell",
+    "Grid": "medgraft.studies.grid:Grid",
+    "Study": "medgraft.studies.folder:Study",
+    "study": "medgraft.studies.conduct:study",
+}
+
+__all__ = ["Cell", "Grid", "Study", "study"]
+
+__getattr__, __dir__ = lazy_names(__name__, _PLACES)
