@@ -92,9 +92,9 @@ def test_the_table_has_means_deviations_and_what_is_missing():
 
 def test_of_one_initialisation_models_are_the_columns():
     scores = {("WT", "50"): [0.7, 0.71, 0.72], ("WT", "all"): [0.8, 0.8, 0.8]}
-    scored = made(scores, encoders=("a", "b@/home/x/own.safetensors"))
+    scored = made(scores, encoders=("a", "b@/x/own.safetensors"))
     found = contrasts(scored)
-    assert {(each.better.encoder, each.worse.encoder) for each in found} == {("b@/home/x/own.safetensors", "a")}
+    assert {(each.better.encoder, each.worse.encoder) for each in found} == {("b@/x/own.safetensors", "a")}
     table = table_of_study(scored, found)
     assert table.heads == ("n",) and table.columns == ("a", "b (own)")
     said = answers(scored, table, gain_curves(scored, found))
