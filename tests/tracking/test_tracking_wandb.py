@@ -7,8 +7,6 @@ import sys
 import pytest
 from tracked_runs import Heard, figures, final_scores, trained, working_in
 
-wandb = pytest.importorskip("wandb")
-
 
 def records(folder):
     """The records of the one run in a folder that wandb would send."""
