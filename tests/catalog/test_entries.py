@@ -7,7 +7,6 @@ import json
 import re
 import shlex
 import sys
-from types import ModuleType
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -15,6 +14,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from in_memory_h5 import h5py_of
 from medgraft.catalog import Size, catalogue, find_dataset, list_datasets
 from medgraft.catalog.arrange import ARRANGERS
 from medgraft.catalog.card import card
@@ -23,6 +23,7 @@ from medgraft.cli import fit
 from medgraft.cli.options import chosen_options
 from medgraft.errors import RecipeError
 from medgraft.recipe import Recipe
+from plain_yaml import NoDoubles
 
 ENTRIES = list(catalogue().values())
 NAMES = [entry.name for entry in ENTRIES]
@@ -240,20 +241,7 @@ def test_the_script_of_patchcamelyon(tmp_path, monkeypatch):
         held[f"{stem}_x.h5"] = {"x": np.full((2, 96, 96, 3), 90, np.uint8)}
         held[f"{stem}_y.h5"] = {"y": np.array([1, 0]).reshape(2, 1, 1, 1)}
         pd.DataFrame({"wsi": [f"{split}_1", f"{split}_2"]}).to_csv(tmp_path / f"{stem}_meta.csv")
-
-    class File(dict):
-        def __init__(self, name):
-            super().__init__(held[name])
-
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *_):
-            pass
-
-    module = ModuleType("h5py")
-    module.File = File
-    monkeypatch.setitem(sys.modules, "h5py", module)
+    monkeypatch.setitem(sys.modules, "h5py", h5py_of(held))
     table = run_script("patchcamelyon", tmp_path, monkeypatch)
     assert table["label"].tolist() == ["tumour", "normal"] * 3
     assert table["slide"][:2].tolist() == ["train_1", "train_2"] and set(table["split"]) == {"train", "valid", "test"}
@@ -267,12 +255,3 @@ def test_the_files_are_plain_yaml():
     for name in ("sets.yaml", "medmnist.yaml"):
         text = resources.files("medgraft.catalog").joinpath(name).read_text(encoding="utf-8")
         yaml.load(text, Loader=NoDoubles)
-
-
-class NoDoubles(yaml.SafeLoader):
-    """Refuses a mapping with a key that is there twice."""
-
-    def construct_mapping(self, node, deep=False):
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        assert len(set(keys)) == len(keys), keys
-        return super().construct_mapping(node, deep)

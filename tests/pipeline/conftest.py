@@ -1,11 +1,22 @@
-"""What spares tests the drawing of charts, which takes most of their time."""
+"""Runs that were never trained, and what spares tests the drawing of charts, which takes most of their time."""
 
 from pathlib import Path
 
 import evaluating
 import pytest
+from predicting import label_run, mask_run
 
 from medgraft.pipeline import crossval, one_run
+
+
+@pytest.fixture(scope="module")
+def masker(tmp_path_factory):
+    return mask_run(tmp_path_factory.mktemp("runs") / "masker")
+
+
+@pytest.fixture(scope="module")
+def labeller(tmp_path_factory):
+    return label_run(tmp_path_factory.mktemp("runs") / "labeller")
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
-from predicting import BINARY, call, label_run, mask_run, pixels, snapshot
+from predicting import BINARY, call, mask_run, pixels, snapshot
 
 from medgraft.errors import RecipeError, RunError
 from medgraft.inference import Windows, answerer_of
@@ -19,16 +19,6 @@ from medgraft.pipeline.predict import PredictOptions, predict_files
 from medgraft.progress import Observer
 from medgraft.run import Run
 from medgraft.weightfile import load_weights, save_weights
-
-
-@pytest.fixture(scope="module")
-def masker(tmp_path_factory):
-    return mask_run(tmp_path_factory.mktemp("runs") / "masker")
-
-
-@pytest.fixture(scope="module")
-def labeller(tmp_path_factory):
-    return label_run(tmp_path_factory.mktemp("runs") / "labeller")
 
 
 @pytest.fixture(scope="module")

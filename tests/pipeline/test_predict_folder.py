@@ -5,21 +5,10 @@ import os
 import cv2
 import numpy as np
 import pandas as pd
-import pytest
-from predicting import call, label_run, mask_run, pixels, snapshot
+from predicting import call, pixels, snapshot
 
 from medgraft.pipeline.predict import PredictOptions, predict_files
 from medgraft.progress import Observer
-
-
-@pytest.fixture(scope="module")
-def masker(tmp_path_factory):
-    return mask_run(tmp_path_factory.mktemp("runs") / "masker")
-
-
-@pytest.fixture(scope="module")
-def labeller(tmp_path_factory):
-    return label_run(tmp_path_factory.mktemp("runs") / "labeller")
 
 
 def image(path, seed=0):

@@ -8,13 +8,13 @@ learn: the more, the brighter.
 import runpy
 import sys
 from pathlib import Path
-from types import ModuleType
 
 import cv2
 import numpy as np
 import pandas as pd
 
 from dicom_making import dataset
+from in_memory_h5 import h5py_of
 from medgraft.catalog import find_dataset
 
 RECIPES = Path(__file__).parents[2] / "recipes"
@@ -109,7 +109,7 @@ def patchcamelyon(folder, monkeypatch):
         held[f"{stem}_y.h5"] = {"y": tumour.reshape(count, 1, 1, 1)}
         slides = {"wsi": [f"camelyon16_{split}_{number // 4:03d}" for number in range(count)]}
         pd.DataFrame(slides).to_csv(folder / f"{stem}_meta.csv")
-    monkeypatch.setitem(sys.modules, "h5py", _in_memory(held))
+    monkeypatch.setitem(sys.modules, "h5py", h5py_of(held))
     return run_catalogue_script("patchcamelyon", folder, monkeypatch) / "labels.csv"
 
 
@@ -160,19 +160,3 @@ def _picture(seed, share, shape):
 def _write(path, image):
     path.parent.mkdir(parents=True, exist_ok=True)
     assert cv2.imwrite(str(path), image)
-
-
-def _in_memory(held):
-    class File(dict):
-        def __init__(self, name):
-            super().__init__(held[name])
-
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *_):
-            pass
-
-    module = ModuleType("h5py")
-    module.File = File
-    return module

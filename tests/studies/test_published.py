@@ -10,6 +10,7 @@ from medgraft.errors import DataError
 from medgraft.evaluation.label_metrics import label_metric_names
 from medgraft.models.encoder_facts import list_encoders
 from medgraft.studies.published import Published, read_published
+from plain_yaml import NoDoubles
 
 FIVE = ("Atelectasis", "Cardiomegaly", "Consolidation", "Edema", "Pleural Effusion")
 
@@ -144,12 +145,3 @@ def test_the_file_has_no_key_twice():
 
     text = resources.files("medgraft.studies").joinpath("published.yaml").read_text(encoding="utf-8")
     yaml.load(text, Loader=NoDoubles)
-
-
-class NoDoubles(yaml.SafeLoader):
-    """Refuses a mapping with a key that is there twice."""
-
-    def construct_mapping(self, node, deep=False):
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        assert len(set(keys)) == len(keys), keys
-        return super().construct_mapping(node, deep)

@@ -20,7 +20,7 @@ from medgraft.pipeline.environment import environment, peak_rss_mb
 from medgraft.pipeline.extraction import extract_features, solve_head, solves, train_head, views_of
 from medgraft.pipeline.folders import refuse_existing, refuse_other_work
 from medgraft.pipeline.prepare import Prepared, describe_data, prepare
-from medgraft.pipeline.probing import probe
+from medgraft.pipeline.probing import epoch_to_probe, probe
 from medgraft.pipeline.tasks import Criterion, headline
 from medgraft.pipeline.tracked import tracked
 from medgraft.progress import Observer
@@ -29,7 +29,7 @@ from medgraft.report import run_report
 from medgraft.run import Run
 from medgraft.scores import Scores
 from medgraft.training import Choices, Trainer, accelerator_for
-from medgraft.transfer import Features, adapt_statistics, encoder_of, require_engine
+from medgraft.transfer import Features, adapt_statistics, require_engine
 from medgraft.weightfile import save_weights
 
 Transform = Callable[..., Any]
@@ -245,11 +245,7 @@ class OneRun:
         return found[0]
 
     def _probe(self, prepared: Prepared, assembled: Assembled) -> Choices:
-        # A head on stored features takes no time; what comes after it does, and decides.
-        encoder = encoder_of(assembled.model)
-        fixed = assembled.strategy.prefix(encoder, 0) if encoder is not None else 0
-        head_alone = self.features is not None and encoder is not None and fixed == len(encoder.blocks)
-        epoch = self.recipe.epochs - 1 if head_alone else 0
+        epoch = epoch_to_probe(assembled, self.recipe, self.features is not None)
         return probe(
             prepared, assembled, self.recipe, self.criterion, self._augmenter(), self.accelerator.device, epoch
         )

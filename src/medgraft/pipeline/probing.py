@@ -13,6 +13,16 @@ from medgraft.training import Choices, choose
 from medgraft.transfer import encoder_of
 
 
+def epoch_to_probe(assembled: Assembled, recipe: Recipe, stored: bool) -> int:
+    """The epoch (from 0) whose stage is worth measuring: the first, but for a head that begins on stored features.
+
+    Such a head takes no time; what comes after it does, and decides.
+    """
+    encoder = encoder_of(assembled.model)
+    head_alone = encoder is not None and assembled.strategy.prefix(encoder, 0) == len(encoder.blocks)
+    return recipe.epochs - 1 if stored and head_alone else 0
+
+
 def probe(
     prepared: Prepared,
     assembled: Assembled,

@@ -100,7 +100,7 @@ def score_study(study: Study, metric: str | None = None, samples: int = SAMPLES)
     cells = study.cells
     metric = _known_metric(metric, task, cells)
     column = f"test_{metric}"
-    cells = cells.assign(score=cells.get(column, math.nan))
+    cells = cells.copy().assign(score=cells.get(column, math.nan))
     tables, notes = _tables(study, cells)
     pooled: dict[tuple[Way, int], pd.DataFrame] = {}
     for key, found in tables.items():
