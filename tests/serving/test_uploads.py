@@ -247,6 +247,8 @@ def test_bodies_that_make_no_sense(client, headers, body, status, words):
         ({"model": "nobody"}, "no model of that name"),
         *(({"threshold": value}, "between 0 and 1") for value in ("0", "1", "nan", "inf", "-0.5", "half", "1e999")),
         ({"explain": "2"}, "explain has to be 0 or 1"),
+        ({"explain": ""}, "explain has to be 0 or 1"),
+        ({"pictures": " 1"}, "pictures has to be 0 or 1"),
         ({"pictures": "yes"}, "pictures has to be 0 or 1"),
     ],
 )
