@@ -68,6 +68,10 @@ class Initialisation:
         """Whether pretrained weights are needed, as such or for their statistics."""
         return self.kind != "RI"
 
+    def keeps(self, count: int) -> int:
+        """How many of ``count`` blocks, from the input, start from pretrained weights as such; may be more."""
+        return count if self.kind == "WT" else self.blocks or 0
+
     @property
     def sentence(self) -> str:
         """What it is, in words."""

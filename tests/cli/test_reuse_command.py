@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import yaml
 from command_line import refused, snapshot
+from PIL import Image
 from safetensors.torch import save_file
 
 from medgraft.cli.main import main
@@ -185,6 +187,36 @@ def test_what_is_refused(run, trained, workplace, medgraft):
     (run / "model.safetensors").unlink()
     refused(medgraft("reuse", run), "no model.safetensors", "--resume")
     assert not (run / "reuse").exists() and snapshot(workplace / "mine").keys() == {workplace / "mine" / "notes.txt"}
+
+
+def test_images_that_have_moved_are_asked_for_by_the_commands_own_name(run, medgraft):
+    environment = json.loads((run / "environment.json").read_text(encoding="utf-8"))
+    environment["data"]["root"] = "/no/such/place"
+    (run / "environment.json").write_text(json.dumps(environment), encoding="utf-8")
+    refused(medgraft("reuse", run), "no longer at /no/such/place", f"medgraft reuse {run} --data DIR")
+    # An export without images goes on; with a place that lacks them it does not.
+    (run.parent / "other" / "yes").mkdir(parents=True), (run.parent / "other" / "no").mkdir()
+    for label in ("yes", "no"):
+        Image.new("L", (32, 32)).save(run.parent / "other" / label / "1.png")
+    refused(medgraft("export", run, run.parent / "other"), "not there", f"medgraft export {run} DATA")
+
+
+def test_what_a_run_from_statistics_or_with_some_blocks_pretrained_is_said_to_reuse(run, look):
+    """No block of a run that began from statistics can be reused, though its statistics came from weights."""
+    info = json.loads((run / "model.json").read_text(encoding="utf-8"))
+    info["weights"] = {"source": "some weights", "digest": "0", "licence": "none"}
+    (run / "model.json").write_text(json.dumps(info), encoding="utf-8")
+    recipe = yaml.safe_load((run / "recipe.yaml").read_text(encoding="utf-8"))
+    trained = {name.removeprefix("encoder."): t for name, t in load_weights(run / "model.safetensors").items()}
+    for init, said in (
+        ("ST", "Blocks 1 to 4 stayed random (they did not learn)."),
+        ("WT-ST-3", "Blocks 1 to 3 are reused as they came (they did not learn); block 4 stayed random (it did not "
+                    "learn)."),
+    ):  # fmt: skip
+        (run / "recipe.yaml").write_text(yaml.safe_dump(recipe | {"strategy": "full", "init": init}), encoding="utf-8")
+        found = look(redraw=False, initial_state=lambda _: trained)
+        assert found["answer"] == said and found["pretrained"] == (0 if init == "ST" else 3)
+        assert found["start"].startswith(f"some weights, init {init} (")
 
 
 def test_too_few_images_are_refused(run, workplace, medgraft):

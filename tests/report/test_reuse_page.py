@@ -10,7 +10,7 @@ from playwright.sync_api import sync_playwright
 
 from medgraft.errors import RunError
 from medgraft.report.reuse_filters import filter_pictures
-from medgraft.report.reuse_page import read_reuse, reuse_report
+from medgraft.report.reuse_page import _facts, _row, read_reuse, reuse_report
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 BLOCKS = ["stem", "<b>blocks.0</b>", "a_block_with_a_very_long_name"]
@@ -22,7 +22,7 @@ def span(value, half=0.02):
     return {"value": value, "low": low, "high": high, "n": 40, "level": 0.95}
 
 
-def findings(pretrained=True, **changed):
+def findings(pretrained=3, **changed):
     moved = {"count": 10, "moved": 1.0, "start": 4.0, "rms": 0.3, "relative": 0.25}
     nothing = {"count": 0, "moved": 0.0, "start": 0.0, "rms": 0.0, "relative": None}
     models = ["before training", "after training"]
@@ -52,6 +52,22 @@ def findings(pretrained=True, **changed):
             "redrawn": [span(0.3)] * 3, "together": None,
         },
     } | changed  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("pretrained", "said", "tiles"),
+    [
+        (3, ["reused", "relearned"], [("Reused", "1", "of 3 blocks, fixed ones included"), ("Relearned", "1")]),
+        # Of WT-ST-1 and slim-1 the first block alone can be reused; the second had to learn from random values.
+        (1, ["reused", "had to learn"], [("Reused", "1", "of 1 pretrained block, fixed"), ("Had to learn", "1")]),
+        (0, ["no need to learn", "had to learn"], [("No need to learn", "1", "of 3 blocks"), ("Had to learn", "1")]),
+    ],
+)
+def test_only_blocks_that_began_pretrained_are_called_reused(pretrained, said, tiles):
+    found = findings(pretrained)
+    assert [_row(found, place)["said"] for place in (0, 1)] == said
+    for tile, wanted in zip(_facts(found)[1:3], tiles, strict=True):
+        assert all(part.startswith(start) for part, start in zip(tile, wanted, strict=False))
 
 
 def filled(folder):

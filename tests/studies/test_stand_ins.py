@@ -1,6 +1,7 @@
 """The recipes of the papers: each opens a stand-in of its data set as it should, and runs on it from end to end."""
 
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from paper_layouts import FINDINGS, LAYOUTS, RECIPES, chexpert, chexpert14, ddsm
 from medgraft import Run
 from medgraft.cli.main import main
 from medgraft.evaluation.label_metrics import label_metric_names
+from medgraft.models.encoder_facts import list_encoders
 from medgraft.pipeline.prepare import open_for
 from medgraft.progress import Observer
 from medgraft.recipe import Recipe
@@ -61,6 +63,17 @@ def test_a_recipe_leaves_the_grid_to_the_study(name):
     # All blocks at one rate, as otherwise random weights near the input would hardly learn.
     assert (recipe.strategy, recipe.size, recipe.batch_size, recipe.decay) == ("full", 224, 64, 1.0)
     assert EXPECTED[name][-1] in label_metric_names(EXPECTED[name][0], EXPECTED[name][1])
+
+
+def test_the_commands_of_the_page_name_recipes_encoders_and_scores_that_there_are():
+    text = (RECIPES.parent / "docs" / "how-to" / "papers.md").read_text(encoding="utf-8").replace("\\\n", " ")
+    commands = [line.split() for line in text.splitlines() if line.lstrip().startswith("$ medgraft study")]
+    assert len(commands) == 4
+    for words in commands:
+        encoders = words[words.index("--encoder") + 1 : words.index("--init")]
+        assert encoders and set(encoders) <= set(list_encoders())
+        metric = EXPECTED[Path(words[words.index("--recipe") + 1]).stem][-1]
+        assert metric == (words[words.index("--metric") + 1] if "--metric" in words else "auc")
 
 
 @each

@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 from medgraft.errors import RunError, WeightsError
 from medgraft.pipeline.assemble import assemble
 from medgraft.recipe import Recipe
+from medgraft.transfer import adapt_statistics
 from medgraft.transfer.initial_state import initial_state
 
 MEAN, STD = (0.5,) * 3, (0.25,) * 3
@@ -72,6 +73,22 @@ def test_random_differs_from_scratch_in_nothing(begun):
     wanted, found = initial_state(scratch), initial_state(random)
     assert all(torch.equal(found[name], tensor) for name, tensor in wanted.items())
     assert random.model_info["weights"] is None
+
+
+@pytest.mark.parametrize("init", ["WT", "ST"])
+def test_statistics_that_were_adapted_are_those_that_training_began_with(begun, tmp_path, init):
+    """They were estimated before the first epoch and did not move after it, so the trained file has them."""
+    run, encoder = begun(init=init, batch_norm="adapt")
+    run.folder = tmp_path
+    adapt_statistics(encoder, [torch.rand(6, 3, 64, 64)])
+    wanted = {name: tensor.clone() for name, tensor in encoder.state_dict().items()}
+    with torch.no_grad():
+        for parameter in encoder.parameters():
+            parameter.add_(1)
+    trained = {f"encoder.{name}": tensor for name, tensor in encoder.state_dict().items()}
+    save_file(trained, tmp_path / "model.safetensors")
+    found = initial_state(run)
+    assert all(torch.equal(found[name], tensor) for name, tensor in wanted.items())
 
 
 def test_other_weights_are_refused(begun, tmp_path):

@@ -252,10 +252,10 @@ def _predictor(run: Run) -> Predictor | LabelPredictor:
 def _images(run: Run, data: str | Path | None, observer: Observer) -> tuple[Subject | None, tuple[str, ...]]:
     """The run's own images; where they are gone and nobody named a place for them, why."""
     if data is not None:
-        found = own_subject(run, data, observer)
+        found = own_subject(run, data, observer, "medgraft export {run} DATA")
         return found, found.cautions
     try:
-        found = own_subject(run, None, observer)
+        found = own_subject(run, None, observer, "medgraft export {run} DATA")
     except MedgraftError as error:
         return None, (f"the run's images are not at hand ({str(error).split('; ')[0].rstrip('.')})",)
     return found, found.cautions

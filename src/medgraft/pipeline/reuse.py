@@ -48,9 +48,9 @@ from medgraft.transfer.reuse.reading import (
     BlockEvidence,
     BlockReading,
     answer,
+    at_once,
     read_blocks,
     reasons,
-    stay_together,
     together,
 )
 from medgraft.version import __version__
@@ -122,7 +122,7 @@ def reuse_run(
         folder = Path(out) if out is not None else opened.folder / REUSE
         _refuse_other(folder)
         reused = open_reused(opened, against, initial_state or _rebuilt)
-        subject = own_subject(opened, data, observer)
+        subject = own_subject(opened, data, observer, "medgraft reuse {run} --data DIR")
         scored = scored_rows(subject, split)
         compared = similar_rows(subject, split, images, opened.recipe.seed)
         work = _Finding(reused, subject, split, scored, compared, observer)
@@ -158,10 +158,10 @@ class _Finding:
         near = neighbours(self.reused, self.subject, self.scored, self.seed, self.observer)
         robust, readings = self._robustness(moved, similar, redraw)
         told = None if robust.together is None else together(*robust.together, self.title)
-        said = answer(readings, self.reused.pretrained)
-        if robust.together is not None and not stay_together(robust.together[1]):
-            said += " This holds for one block at a time; for all of them at once it is not shown."
-        return self._about(robust.score) | {
+        said = answer(readings)
+        if robust.together is not None:
+            said = f"{said} {at_once(robust.together[1])}".rstrip()
+        return self._about(robust.score, redraw) | {
             "answer": said,
             "reasons": reasons(readings, self.title) + ([told] if told else []),
             "reading": reading_findings(readings),
@@ -188,10 +188,11 @@ class _Finding:
         back = [lost.get(f"back {block}", nothing_lost(score)) for block in blocks]
         anew = [lost[f"redrawn {block}"] for block in blocks] if redraw else []
         tried: list[Interval | None] = [*anew] if redraw else [None] * len(moved)
+        tells = not self._guesses(score)
         alike_by_block = np.diagonal(similar.between(*list(self.reused.models)[:2]))
         readings = read_blocks([
-            BlockEvidence(each.block, each.fixed, loss, float(value), again)
-            for each, loss, value, again in zip(moved, back, alike_by_block, tried, strict=True)
+            BlockEvidence(each.block, each.fixed, loss, float(value), again, place < self.reused.pretrained, tells)
+            for place, (each, loss, value, again) in enumerate(zip(moved, back, alike_by_block, tried, strict=True))
         ])  # fmt: skip
         return Robustness(score, back, anew, self._together(readings, tables)), readings
 
@@ -208,28 +209,32 @@ class _Finding:
     def _scored(self, variants: dict[str, Any], what: str) -> dict[str, Any]:
         return score_variants(self.reused, self.subject, self.scored, variants, what, self.observer)
 
-    def _about(self, score: Interval) -> dict[str, Any]:
+    def _guesses(self, score: Interval) -> bool:
+        return self.metric == "auc" and score.low <= GUESSING
+
+    def _about(self, score: Interval, redraw: bool) -> dict[str, Any]:
         run, after = self.reused.run, self.reused.after
         data = run.environment.get("data", {})
-        weights = run.model_info.get("weights")
         return {
             "format": 1, "kind": KIND, "medgraft": __version__, "run": run.name,
-            "weights": weights_digest(run.folder), "start": weights["source"] if weights else "random weights",
+            "weights": weights_digest(run.folder), "start": self.reused.start,
             "pretrained": self.reused.pretrained, "strategy": run.recipe.strategy, "task": run.task,
             "encoder": after.name, "size": self.reused.predictor.size, "blocks": list(after.block_names),
             "models": list(self.reused.models), "split": self.split, "scored": len(self.scored),
             "data": str(data.get("name", self.subject.name)), "synthetic": bool(data.get("synthetic", False)),
-            "grouped": self.subject.manifest.has_groups, "cautions": self._cautions(score),
+            "grouped": self.subject.manifest.has_groups, "cautions": self._cautions(score, redraw),
         }  # fmt: skip
 
-    def _cautions(self, score: Interval) -> list[str]:
+    def _cautions(self, score: Interval, redraw: bool) -> list[str]:
         found = [*self.subject.cautions]
         if self.split == "test":
             found.append("The test images were seen: no choice that rests on this page may be judged by them any more.")
-        if self.metric == "auc" and score.low <= GUESSING:
+        if self._guesses(score):
             found.append(
                 "On these images the model is not surely better than guessing, so no block can be seen to matter."
             )
+        if not redraw:
+            found.append("Blocks were not drawn anew, so blocks that hardly matter may be among those called reused.")
         if len(self.reused.after.blocks) == 1:
             found.append(f"{self.reused.after.name} could not be cut into blocks, so it is judged as a whole.")
         return found

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from medgraft.errors import RunError
+from medgraft.errors import RunError, counted
 from medgraft.report.pictures import encoded, labelled
 from medgraft.report.rendering import write_bytes, write_page
 from medgraft.report.reuse_figures import colour_scale, heat_map, loss_chart, movement_chart, neighbours_chart
@@ -67,7 +67,6 @@ def reuse_report(folder: Path) -> Path:
         folder / "reuse.html",
         found=found,
         synthetic=found["synthetic"],
-        verdicts=VERDICTS if found["pretrained"] else VERDICTS | _FROM_RANDOM,
         facts=_facts(found),
         rows=[_row(found, place) for place in range(len(blocks))],
         loss=loss,
@@ -97,22 +96,26 @@ def _facts(found: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     score, count = found["robustness"]["score"], len(found["blocks"])
     value = "undefined" if score["value"] is None else f"{score['value']:.3f}"
     ends = "no interval" if score["low"] is None else f"{score['low']:.3f} to {score['high']:.3f}"
-    kept = sum(each["verdict"] in ("fixed", "reused") for each in found["reading"])
+    kept = sum(each["verdict"] in ("fixed", "reused") for each in found["reading"][: found["pretrained"] or None])
     learned = sum(each["verdict"] == "relearned" for each in found["reading"])
     split = {"val": "validation", "test": "test"}[found["split"]]
-    names = ("Reused", "Relearned") if found["pretrained"] else ("No need to learn", "Had to learn")
+    # Of a run that began with some blocks pretrained, those alone can be reused.
+    some = found["pretrained"] not in (0, count)
+    of = f"of {counted(found['pretrained'], 'pretrained block')}" if some else f"of {count} blocks"
     return [
         (f"{found['robustness']['title']}, {split}", value, ends),
-        (names[0], str(kept), f"of {count} blocks, fixed ones included"),
-        (names[1], str(learned), f"of {count} blocks"),
+        ("Reused" if found["pretrained"] else "No need to learn", str(kept), f"{of}, fixed ones included"),
+        ("Relearned" if found["pretrained"] == count else "Had to learn", str(learned), f"of {count} blocks"),
         ("Images", str(found["scored"]), f"{split} images for scores; {found['similarity']['images']} for similarity"),
     ]
 
 
 def _row(found: Mapping[str, Any], place: int) -> dict[str, Any]:
-    robust = found["robustness"]
+    robust, read = found["robustness"], found["reading"][place]
+    words = VERDICTS if place < found["pretrained"] else VERDICTS | _FROM_RANDOM
     return {
-        "read": found["reading"][place],
+        "read": read,
+        "said": words[read["verdict"]],
         "moved": found["movement"][place],
         "kept": found["similarity"]["kept"][place],
         "back": robust["put_back"][place],

@@ -9,10 +9,11 @@ import torch
 from torch import Tensor
 
 from medgraft.errors import RunError, WeightsError
-from medgraft.models import ModelSpec, Weights, find_weights
+from medgraft.models import Encoder, ModelSpec, Weights, find_weights
 from medgraft.recipe import Recipe
 from medgraft.transfer.initialise import starting_model
-from medgraft.transfer.parts import encoder_of
+from medgraft.transfer.parts import batch_norms, encoder_of
+from medgraft.weightfile import load_weights
 
 
 class Begun(Protocol):
@@ -32,8 +33,8 @@ class Begun(Protocol):
 def initial_state(run: Begun) -> dict[str, Tensor]:
     """Build the encoder's state as it was before training, from the run's recipe, its seed, and the same weights.
 
-    BatchNorm statistics are those of the initialisation: where the recipe has them adapted to the training images
-    (``batch_norm: adapt``), that came after it and is not repeated here.
+    Where the recipe has BatchNorm statistics adapted to the training images (``batch_norm: adapt``), that came before
+    the first epoch, and none moved after it: they are taken from the trained model.
 
     Returns
     -------
@@ -45,7 +46,8 @@ def initial_state(run: Begun) -> dict[str, Tensor]:
     WeightsError
         When the pretrained weights are not at hand, or are not the ones that the run started from.
     RunError
-        When the run has no encoder, or is a cross-validation, whose folds have one each.
+        When the run has no encoder, or is a cross-validation, whose folds have one each; when statistics were adapted
+        and the run has no trained model to take them from.
     """
     recipe, info = run.recipe, run.model_info
     if recipe.folds:
@@ -59,7 +61,21 @@ def initial_state(run: Begun) -> dict[str, Tensor]:
     with torch.random.fork_rng(devices=[]):
         encoder = encoder_of(starting_model(spec, weights, initialisation, recipe.seed))
     assert encoder is not None
-    return {name: tensor.detach().clone() for name, tensor in encoder.state_dict().items()}
+    state = {name: tensor.detach().clone() for name, tensor in encoder.state_dict().items()}
+    return state | _adapted(run, encoder) if recipe.batch_norm == "adapt" else state
+
+
+def _adapted(run: Begun, encoder: Encoder) -> dict[str, Tensor]:
+    """The statistics of the encoder's BatchNorms as the trained model has them."""
+    norms = set(map(id, batch_norms(encoder)))
+    names = [
+        f"{name}.{own}"
+        for name, module in encoder.named_modules()
+        if id(module) in norms
+        for own, _ in module.named_buffers(recurse=False)
+    ]
+    trained = load_weights(run.folder / "model.safetensors") if names else {}
+    return {name: trained[f"encoder.{name}"] for name in names}
 
 
 def _weights_of(run: Begun) -> Weights:

@@ -105,9 +105,7 @@ def starting_model(spec: ModelSpec, weights: Weights | None, initialisation: Ini
 
 def _kept(encoder: Encoder, initialisation: Initialisation) -> int:
     """How many blocks, from the input, keep their weights."""
-    if initialisation.kind == "WT":
-        return len(encoder.blocks)
-    kept = initialisation.blocks or 0
+    kept = initialisation.keeps(len(encoder.blocks))
     if kept > len(encoder.blocks):
         raise RecipeError(
             f"init: {initialisation} keeps {counted(kept, 'block')}, and encoder {encoder.name} has "

@@ -149,6 +149,19 @@ def test_an_interval_of_many_batches_holds_the_value_and_narrows():
     assert widths[1] < widths[0] / 2
 
 
+def test_what_never_varies_has_no_interval_either():
+    """A dead block of many batches: an interval of undefined values would be NaN, which JSON cannot hold."""
+    sums = SimilaritySums()
+    for seed in range(6):
+        x = torch.from_numpy(features(8, 5, seed))
+        # The last varies in one batch alone, so that of some draws of batches it is undefined.
+        parts = (x, torch.ones(8, 3), x if seed == 0 else torch.ones(8, 3))
+        sums.add(*(Grams(tuple(range(8)), gram(each)[None]) for each in parts))
+    found = sums.result([("a", ""), ("b", ""), ("c", "")])
+    assert found.interval(0, 0) == pytest.approx((1, 1))
+    assert found.interval(0, 1) is None and found.interval(1, 1) is None and found.interval(0, 2) is None
+
+
 def test_unpaired_rows_are_refused():
     x = torch.randn(8, 3)
     with pytest.raises(DataError, match="same images in the same order"):

@@ -1,6 +1,7 @@
 """Movement, putting back, drawing anew, neighbours, SVCCA and filters, on numbers worked out by hand."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +13,8 @@ from medgraft.errors import WeightsError
 from medgraft.models import Normalise, create_feature_encoder
 from medgraft.models.decompose import Cut
 from medgraft.models.encoder import Encoder
+from medgraft.pipeline.reusing import robustness
+from medgraft.transfer.initialise import Initialisation, initialise
 from medgraft.transfer.reuse import (
     before,
     block_outputs,
@@ -117,6 +120,27 @@ def test_statistics_of_a_block_that_is_put_back_are_those_of_its_own_outputs():
     assert all(torch.equal(tensor, trained[name]) for name, tensor in encoder.state_dict().items())
 
 
+def test_statistics_that_training_left_alone_are_kept_where_a_block_is_put_back(monkeypatch):
+    """Under ``batch_norm: frozen`` all later blocks learned with those of before training, and want them again."""
+    encoder, images = encoder_of_parts(), torch.rand(4, 3, 8, 8)
+    initial = state_of(encoder)
+    with torch.no_grad():
+        encoder.blocks[0][0].weight += 1.0
+    run = SimpleNamespace(recipe=SimpleNamespace(seed=0))
+    reused = SimpleNamespace(after=encoder, initial=initial, run=run, predictor=SimpleNamespace(size=8))
+    subject = SimpleNamespace(manifest=SimpleNamespace(rows=lambda split: np.arange(4)))
+    monkeypatch.setattr(robustness, "batches", lambda *_: iter([([0, 1, 2, 3], images)]))
+    mean = "blocks.0.1.running_mean"
+    with robustness.Variants(reused, subject).put_back(0)():
+        assert all(torch.equal(tensor, initial[name]) for name, tensor in encoder.state_dict().items())
+    with robustness.Variants(reused, subject).redrawn(0)():
+        assert not torch.equal(encoder.state_dict()[mean], initial[mean]), "new weights want new statistics"
+    encoder.state_dict()[mean].add_(2.0)
+    with robustness.Variants(reused, subject).put_back(0)(), torch.no_grad():
+        found = encoder.blocks[0][0](encoder.normalise(images)).mean(dim=(0, 2, 3))
+        assert torch.allclose(encoder.state_dict()[mean], found, atol=1e-6)
+
+
 def test_a_block_without_batch_norm_needs_no_images():
     encoder = encoder_of_parts()
     state = before(encoder, [1], state_of(encoder))
@@ -125,6 +149,7 @@ def test_a_block_without_batch_norm_needs_no_images():
 
 def test_drawn_anew_keeps_mean_and_spread_and_nothing_else():
     encoder = create_feature_encoder("resnet18")
+    initialise(encoder, Initialisation("ST"), seed=1)  # whose own draws are not to come again
     state = redrawn(encoder, 2, seed=1)
     parameters = dict(encoder.named_parameters())
     assert all(name.startswith("blocks.2.") and parameters[name].ndim == 4 for name in state)
@@ -223,6 +248,16 @@ def test_outputs_of_blocks_of_convolutions_windows_and_tokens(name):
         assert shapes[0] == (0, (2, 96, 56, 56)) and shapes[-1][1] is None
     if name.startswith("vit"):
         assert all(shape is None for _, shape in shapes)
+
+
+def test_maps_with_channels_last_are_told_apart_even_where_they_are_as_wide_as_deep():
+    """Swin passes [B, h, w, C] on; at 384 pixels its first blocks have 96 x 96 places of 96 channels."""
+    encoder = encoder_of_parts()
+    encoder.channels_last, encoder.normalise = True, nn.Identity()
+    encoder.blocks = nn.ModuleList([nn.Identity()])
+    maps = torch.rand(2, 4, 4, 4)
+    (output,) = block_outputs(encoder, maps)
+    assert torch.equal(pooled(output), maps.mean(dim=(1, 2)))
 
 
 def test_the_filters_that_moved_most_are_shown():

@@ -23,6 +23,8 @@ from medgraft.run import Run
 EXTERNAL = "external"
 """The split that images of other data are in."""
 
+EVALUATE = "medgraft evaluate {run} DATA"
+
 SAME_PIXELS = 2e-3
 """By how much the mean of a channel over the training images may differ, as decoders of JPEG do in a last digit."""
 
@@ -101,19 +103,23 @@ def find_subject(
     return other_subject(run, data, split, options, observer)
 
 
-def own_subject(run: Run, place: str | Path | None, observer: Observer) -> Subject:
+def own_subject(run: Run, place: str | Path | None, observer: Observer, again: str = EVALUATE) -> Subject:
     """The run's own images, at ``place`` or where the training found them, split as they were in training.
 
     The subject has a caution where its training images are no longer the same, pixel for pixel.
+
+    Parameters
+    ----------
+    again : the command by which the user names the place that has the images, with ``{run}`` for the run's folder.
     """
-    recipe = _without_lost_list(run.recipe)
-    manifest = open_for(_root(run) if place is None else place, recipe, observer)
+    recipe, again = _without_lost_list(run.recipe), again.format(run=run.folder)
+    manifest = open_for(_root(run, again) if place is None else place, recipe, observer)
     known = _split_ids(run)
     lost = sorted(set(known) - set(manifest.table["id"]))
     if lost:
         raise DataError(
             f"{manifest.root}: {counted(len(lost), 'image')} of the run's data {'is' if len(lost) == 1 else 'are'} not "
-            f"there: {listing(lost)}. Name the place that holds them all: medgraft evaluate {run.folder} DATA."
+            f"there: {listing(lost)}. Name the place that holds them all: {again}."
         )
     manifest = replace(manifest, table=manifest.table[manifest.table["id"].isin(known)])
     manifest = replace(apply_split_file(manifest, run.folder / "split.csv"), notes=())
@@ -151,7 +157,7 @@ def training_subject(run: Run, observer: Observer) -> Subject | None:
     Of a cross-validation every image is a training image, of all folds but one.
     """
     try:
-        root, noted = _root(run), run.environment["data"]
+        root, noted = _root(run, EVALUATE), run.environment["data"]
         decoded = (cache_folder() / str(noted.get("store"))).is_dir()
         if not decoded and int(noted.get("images", 0)) > QUICK:
             return None
@@ -207,11 +213,10 @@ def _read(
     return manifest, (note,)
 
 
-def _root(run: Run) -> Path:
+def _root(run: Run, again: str) -> Path:
     """Where the training found its images."""
     noted = str(run.environment.get("data", {}).get("root", ""))
     root = Path(noted)
-    again = f"medgraft evaluate {run.folder} DATA"
     if not root.is_absolute():
         raise DataError(f"{run.folder}: the run does not keep where its images lie; name the place: {again}.")
     if not root.exists():

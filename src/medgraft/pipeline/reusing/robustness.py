@@ -24,7 +24,7 @@ from medgraft.pipeline.tasks import SHOWN
 from medgraft.prediction import Array
 from medgraft.progress import Observer
 from medgraft.scores import Interval
-from medgraft.transfer.reuse.reset import before, put_back, redrawn, settled
+from medgraft.transfer.reuse.reset import before, put_back, redrawn, settled, statistics_moved
 
 Variant = Callable[[], AbstractContextManager[None]]
 TRAINED = "trained"
@@ -43,7 +43,11 @@ class Variants:
 
     def put_back(self, *blocks: int) -> Variant:
         """These blocks as they were before training."""
-        return self._with(blocks, before(self.reused.after, blocks, self.reused.initial))
+        after, initial = self.reused.after, self.reused.initial
+        state = before(after, blocks, initial)
+        if not statistics_moved(after, blocks, initial):
+            return lambda: put_back(after, blocks, state)
+        return self._with(blocks, state)
 
     def redrawn(self, block: int) -> Variant:
         """One block with weights drawn anew."""

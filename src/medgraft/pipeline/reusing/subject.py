@@ -60,9 +60,18 @@ class Reused:
         return {BEFORE: self.before, AFTER: self.after, **self.others}
 
     @property
-    def pretrained(self) -> bool:
-        """Whether training began from weights that were learned elsewhere."""
-        return self.run.model_info.get("weights") is not None
+    def pretrained(self) -> int:
+        """How many blocks, from the input, began with weights that were learned elsewhere."""
+        return self.run.recipe.initialisation.keeps(len(self.after.blocks))
+
+    @property
+    def start(self) -> str:
+        """What training began from, in words."""
+        initialisation, weights = self.run.recipe.initialisation, self.run.model_info.get("weights")
+        if weights is None:
+            return "random weights"
+        made = "" if initialisation.kind == "WT" else f", init {initialisation} ({initialisation.sentence})"
+        return f"{weights['source']}{made}"
 
 
 def open_reused(run: Run, against: Sequence[str | Path], initial_state: InitialState) -> Reused:

@@ -88,12 +88,14 @@ class Similarity:
         return self.values[np.ix_(self._places(first), self._places(second))]
 
     def interval(self, first: int, second: int, samples: int = 1000, seed: int = 0) -> tuple[float, float] | None:
-        """The 95% interval of a value by drawing batches; None where there are fewer than five."""
+        """The 95% interval of a value by drawing batches; None where there are fewer than five, or it is undefined."""
         if len(self.sums) < FEW_BATCHES:
             return None
         pair = np.ix_(*map(np.array, (range(len(self.sums)), (first, second), (first, second))))
         drawn = np.random.default_rng(seed).integers(len(self.sums), size=(samples, len(self.sums)))
         values = [_ratio(sums)[0, 1] for sums in self.sums[pair][drawn].sum(axis=1)]
+        if np.isnan(values).any():
+            return None
         low, high = np.quantile(values, [0.025, 0.975])
         return float(low), float(high)
 

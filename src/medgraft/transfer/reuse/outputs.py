@@ -12,8 +12,8 @@ from medgraft.models import Encoder
 def block_outputs(encoder: Encoder, images: Tensor) -> Iterator[Tensor]:
     """Yield the output of each block, from input to output, for images [B, C, H, W] in [0, 1].
 
-    An output is to be used before the next is asked for: the next block may write over it. Maps [B, C, h, w] (of some
-    encoders [B, h, w, C]), tokens [B, N, D], or, at the end of an encoder for labels, features [B, D].
+    An output is to be used before the next is asked for: the next block may write over it. Maps [B, C, h, w] (of an
+    encoder that was not cut [B, h, w, C]), tokens [B, N, D], or, at the end of an encoder for labels, features [B, D].
 
     Raises
     ------
@@ -23,7 +23,7 @@ def block_outputs(encoder: Encoder, images: Tensor) -> Iterator[Tensor]:
     hidden = encoder.normalise(images)
     for block in encoder.blocks:
         hidden = block(hidden)
-        yield hidden
+        yield hidden.permute(0, 3, 1, 2) if encoder.channels_last and hidden.ndim == 4 else hidden
 
 
 def maps_of(output: Tensor) -> Tensor | None:

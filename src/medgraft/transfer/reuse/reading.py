@@ -6,7 +6,8 @@ The rule, for each block, with the loss of score when this block alone is put ba
 relearned   the loss is 0.02 or more, and its 95% interval lies above 0
 unused      not so, and even with its weights drawn anew no loss above 0.02 is left open
 fixed       nothing in the block learned
-undecided   not so, but the interval reaches above 0.05, so a loss that matters is not ruled out
+undecided   not so, but the interval reaches above 0.05, so a loss that matters is not ruled out; or the
+            model is not surely better than guessing, and so has nothing to lose
 reused      no loss above 0.05, and CKA of the block's output before and after training is 0.8 or more
 changed     no loss above 0.05, though its output is no longer alike: it changed without need
 ==========  ========================================================================================
@@ -45,6 +46,8 @@ class BlockEvidence:
     loss : of score when the block alone is put back, with its interval.
     alike : CKA of its output before and after training; NaN where it is undefined.
     redrawn : the loss when its weights are drawn anew; None where that was not tried.
+    pretrained : whether it began with weights that were learned elsewhere, and not with values drawn at random.
+    tells : whether the model is surely better than guessing on these images.
     """
 
     block: str
@@ -52,6 +55,8 @@ class BlockEvidence:
     loss: Interval
     alike: float
     redrawn: Interval | None = None
+    pretrained: bool = True
+    tells: bool = True
 
 
 @dataclass(frozen=True)
@@ -68,15 +73,13 @@ def read_blocks(evidence: Sequence[BlockEvidence]) -> list[BlockReading]:
     return [BlockReading(number, _verdict(each), each) for number, each in enumerate(evidence, start=1)]
 
 
-def answer(readings: Sequence[BlockReading], pretrained: bool = True) -> str:
-    """The verdicts in one sentence, such as "Blocks 1 to 3 are reused, 5 to 7 are relearned"."""
-    words = _WORDS if pretrained else _WORDS_FROM_RANDOM
-    parts = []
-    for verdict in ORDER:
-        numbers = [each.number for each in readings if each.verdict == verdict]
-        if numbers:
-            parts.append(words[verdict][len(numbers) > 1].format(blocks_called(numbers)))
-    said = "; ".join(parts) + "."
+def answer(readings: Sequence[BlockReading]) -> str:
+    """The verdicts in one sentence, such as "Blocks 1 to 3 are reused; blocks 5 to 7 are relearned."."""
+    told: dict[tuple[str, str], list[int]] = {}
+    for each in sorted(readings, key=lambda reading: ORDER.index(reading.verdict)):
+        words = _WORDS if each.evidence.pretrained else _WORDS_FROM_RANDOM
+        told.setdefault(words[each.verdict], []).append(each.number)
+    said = "; ".join(words[len(numbers) > 1].format(blocks_called(numbers)) for words, numbers in told.items()) + "."
     return said[0].upper() + said[1:]
 
 
@@ -95,16 +98,20 @@ def together(numbers: Sequence[int], loss: Interval, metric: str) -> str:
     what = f"Put back all at once, {blocks_called(numbers)} lose {loss.brief()} {metric}"
     if math.isnan(loss.low):
         return f"{what}; there are too few images for an interval."
-    if loss.value >= MATTERS and loss.low > 0:
+    if _matters(loss):
         return f"{what}: none of them is needed to change alone, but together they are."
     if loss.high > RULED_OUT:
         return f"{what}: that they can all stay as they were is not shown, as a loss that matters is not ruled out."
     return f"{what}: they can all stay as they were."
 
 
-def stay_together(loss: Interval) -> bool:
-    """Whether a loss above 0.05 is ruled out for blocks that are put back at once, and one that matters not shown."""
-    return loss.high <= RULED_OUT and not (loss.value >= MATTERS and loss.low > 0)
+def at_once(loss: Interval) -> str:
+    """What the answer adds of blocks that are put back at once: nothing where a loss above 0.05 is ruled out."""
+    if _matters(loss):
+        return "Together they are needed to change, though none is alone."
+    if loss.high <= RULED_OUT:
+        return ""
+    return "This holds for one block at a time; for all of them at once it is not shown."
 
 
 def blocks_called(numbers: Sequence[int]) -> str:
@@ -122,16 +129,20 @@ def blocks_called(numbers: Sequence[int]) -> str:
 
 def _verdict(found: BlockEvidence) -> Verdict:
     loss = found.loss
-    if not found.fixed and loss.value >= MATTERS and loss.low > 0:
+    if not found.fixed and _matters(loss):
         return "relearned"
     if found.redrawn is not None and found.redrawn.high <= MATTERS:
         return "unused"
     if found.fixed:
         return "fixed"
     # An interval that is not there rules nothing out.
-    if not loss.high <= RULED_OUT or math.isnan(found.alike):
+    if not found.tells or not loss.high <= RULED_OUT or math.isnan(found.alike):
         return "undecided"
     return "reused" if found.alike >= ALIKE else "changed"
+
+
+def _matters(loss: Interval) -> bool:
+    return loss.value >= MATTERS and loss.low > 0
 
 
 _WORDS: dict[Verdict, tuple[str, str]] = {
@@ -151,7 +162,7 @@ _WORDS_FROM_RANDOM: dict[Verdict, tuple[str, str]] = _WORDS | {
 
 def _fixed(chosen: Sequence[BlockReading], metric: str) -> str:
     called = _called(chosen)
-    return f"{called}: nothing in {'it' if len(chosen) == 1 else 'them'} changed in training."
+    return f"{called}: no weight in {'it' if len(chosen) == 1 else 'them'} changed in training."
 
 
 def _reused(chosen: Sequence[BlockReading], metric: str) -> str:
@@ -182,6 +193,11 @@ def _unused(chosen: Sequence[BlockReading], metric: str) -> str:
 
 
 def _undecided(chosen: Sequence[BlockReading], metric: str) -> str:
+    if not all(each.evidence.tells for each in chosen):
+        guessing = "the model is not surely better than guessing here"
+        return f"{_called(chosen)}: {guessing}, so nothing is there to lose."
+    if any(math.isnan(each.evidence.loss.value) for each in chosen):
+        return f"{_called(chosen)}: the {metric} is undefined on these images, as it is where all are of one class."
     highs = [each.evidence.loss.high for each in chosen]
     if any(map(math.isnan, highs)):
         return f"{_called(chosen)}: there are too few images for an interval of the loss."

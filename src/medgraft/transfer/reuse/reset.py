@@ -4,19 +4,20 @@ A block whose training can be undone without loss was not needed to change (Zhan
 created equal?, JMLR 23: re-initialisation and re-randomisation robustness). A state here holds a block's weights and
 the scales and shifts of its norms. Running means and variances of batch norms are no part of what was learned: they say
 what the inputs of a norm look like, so they are measured anew for each state (:func:`settled`). Those of before
-training would fit other images, those of after it other weights, and either would be blamed on the block.
+training would fit other images, those of after it other weights, and either would be blamed on the block. Statistics
+that did not move in training (``batch_norm`` frozen or adapt) are no part of what is undone: all blocks behind learned
+with them, and they stay.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from medgraft.draws import normal_like
 from medgraft.models import Encoder
 from medgraft.transfer.onnx_export import evaluating
 from medgraft.transfer.parts import batch_norms, norm_parameters
@@ -57,6 +58,17 @@ def before(encoder: Encoder, blocks: Collection[int], initial: State) -> dict[st
     return {name: initial[name] for name in _names(encoder, blocks) if name in learned}
 
 
+def statistics_moved(encoder: Encoder, blocks: Collection[int], initial: State) -> bool:
+    """Whether running statistics of any batch norm of these blocks are others than before training."""
+    parts = {f"blocks.{block}": encoder.blocks[block] for block in blocks}
+    return any(
+        not torch.equal(buffer.cpu(), initial[f"{start}.{name}"].cpu())
+        for start, part in parts.items()
+        for name, buffer in part.named_buffers()
+        if name.endswith(("running_mean", "running_var"))
+    )
+
+
 def redrawn(encoder: Encoder, block: int, seed: int = 0) -> dict[str, Tensor]:
     """Weights of one block drawn anew.
 
@@ -66,7 +78,7 @@ def redrawn(encoder: Encoder, block: int, seed: int = 0) -> dict[str, Tensor]:
     """
     norms = set(map(id, norm_parameters(encoder.blocks[block])))
     return {
-        f"blocks.{block}.{name}": _draw(parameter, f"blocks.{block}.{name}", seed)
+        f"blocks.{block}.{name}": _drawn(parameter, f"blocks.{block}.{name}", seed)
         for name, parameter in encoder.blocks[block].named_parameters()
         if id(parameter) not in norms
     }
@@ -118,10 +130,7 @@ def _copy(encoder: Encoder, state: State) -> None:
         current[name].copy_(tensor)
 
 
-def _draw(tensor: Tensor, name: str, seed: int) -> Tensor:
-    key = int.from_bytes(hashlib.blake2b(f"{seed}:{name}".encode(), digest_size=16).digest(), "little")
-    values = tensor.detach().double().cpu().numpy()
-    # The mean of equal numbers may differ from them in a last digit, and a bias of zeros is to stay one.
-    spread = float(values.std()) if np.ptp(values) else 0.0
-    drawn = np.random.Generator(np.random.Philox(key=key)).standard_normal(values.shape) * spread + values.mean()
-    return torch.from_numpy(np.asarray(drawn)).to(tensor)
+def _drawn(tensor: Tensor, name: str, seed: int) -> Tensor:
+    values = tensor.detach().float().cpu().contiguous().numpy()
+    # By a name of its own: a run that began from statistics drew its own start by the tensor's name and the seed.
+    return torch.from_numpy(normal_like(values, f"redrawn:{name}", seed)).to(tensor)
