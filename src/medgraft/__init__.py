@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from medgraft.pipeline.inspect import inspect
     from medgraft.recipe import Recipe
     from medgraft.run import Run
-    from medgraft.studies import Study, study
+    from medgraft.studies import Study, sources, study
     from medgraft.transfer import Strategy
 
 _PLACES = {
@@ -40,6 +40,7 @@ _PLACES = {
     "losses": "medgraft.losses",
     "models": "medgraft.models",
     "open": "medgraft.data:open_data",
+    "sources": "medgraft.studies:sources",
     "study": "medgraft.studies:study",
 }
 
@@ -60,6 +61,7 @@ __all__ = [
     "losses",
     "models",
     "open",
+    "sources",
     "study",
 ]
 

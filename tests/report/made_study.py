@@ -34,10 +34,12 @@ def make_study(
     masks: bool = False,
     solved: bool = False,
     synthetic: bool = False,
+    by_encoder: Mapping[str, float] | None = None,
 ) -> Study:
     """Write a study of two classes (or of masks) whose models know the truth as well as ``skills`` say by (init, n).
 
-    ``failed`` (with reasons) and ``waiting`` are cells by id; ``solved`` has heads without epochs.
+    ``by_encoder`` are skills by encoder instead; ``failed`` (with reasons) and ``waiting`` are cells by id; ``solved``
+    has heads without epochs.
     """
     inits, sizes = tuple(dict.fromkeys(init for init, _ in skills)), tuple(dict.fromkeys(n for _, n in skills))
     grid = Grid(tuple(encoders), inits, ("full",), sizes, tuple(range(seeds)), folds)
@@ -52,7 +54,8 @@ def make_study(
         elif cell.id in waiting:
             rows.append(Row(cell, data))
         else:
-            rows.append(_trained(study, cell, skills[cell.init, cell.n], number, count, masks, solved, synthetic))
+            skill = by_encoder[cell.encoder] if by_encoder else skills[cell.init, cell.n]
+            rows.append(_trained(study, cell, skill, number, count, masks, solved, synthetic))
     study.write_cells(rows)
     return study
 

@@ -93,7 +93,8 @@ def test_the_latex_table_is_escaped_and_whole(page, study):
     text = (study.folder / "report" / "table.tex").read_text()
     assert text.count("\\begin{") == text.count("\\end{") == 2
     assert "other\\_\\textless{}net\\textgreater{} (a \\& b) & 50 & " in text and "(2 of 3)" in text
-    assert "\\mathbf{" in text and "\\underline{$" in text and "12 comparisons" in text
+    assert "\\mathbf{" in text and "\\underline{$" in text
+    assert "corrected by Holm's method for the 6 gains of each model (WT $-$ RI, WT $-$ ST, ST $-$ RI, at 2 " in text
     rows = [line for line in text.splitlines() if line.endswith(r"\\")]
     assert len(rows) == 5 and all(row.replace("\\&", "").count("&") == 4 for row in rows)
     assert escaped("a_b%\n{c}\\") == r"a\_b\% \{c\}\textbackslash{}"
@@ -150,11 +151,12 @@ def test_a_study_of_which_nothing_is_finished_says_so(tmp_path):
 def test_cells_whose_predictions_are_lost_or_of_other_images_are_said(tmp_path):
     study = make_study(tmp_path / "study")
     (study.folder / "cells" / "resnet50-RI-full-n50-s0" / "predictions.csv").unlink()
-    other = study.folder / "cells" / "resnet50-WT-full-n50-s1" / "predictions.csv"
+    # Also where it is the first of all that can be read.
+    other = study.folder / "cells" / "resnet50-ST-full-n50-s0" / "predictions.csv"
     pd.read_csv(other).iloc[:-2].to_csv(other, index=False)
     page = read(study_report(study))
     assert "predictions of 1 cell cannot be read (resnet50-RI-full-n50-s0)" in page.text
-    assert "1 cell tested on other images and in no comparison: resnet50 WT n=50 seed 1" in page.text
+    assert "1 cell tested on other images and in no comparison: resnet50 ST n=50 seed 0" in page.text
 
 
 def test_gain_by_distance_of_several_studies(tmp_path, capsys):
@@ -177,3 +179,21 @@ def test_options_of_studies_are_refused_for_runs(tmp_path, capsys):
     run = shutil.copytree(study.folder / "cells" / "resnet50-RI-full-n50-s0", tmp_path / "run")
     assert main(["report", str(run), "--metric", "auc"]) == 2
     assert "--metric is for reports of studies" in capsys.readouterr().err
+
+
+def test_the_page_says_which_blocks_were_reused_or_how_to_ask(tmp_path):
+    study = make_study(tmp_path / "asked")
+    said = study.report().read_text(encoding="utf-8")
+    name = "resnet50-{}-full-nall-s0"
+    assert (
+        f"medgraft reuse cells/{name.format('WT')} --against cells/{name.format('ST')} cells/{name.format('RI')}"
+        in said
+    )
+    place = study.folder / "cells" / "resnet50-WT-full-n50-s1" / "reuse"
+    place.mkdir()
+    (place / "reuse.json").write_text(json.dumps({"answer": "Blocks 1 to 3 are reused."}))
+    said = study.report().read_text(encoding="utf-8")
+    assert "Blocks 1 to 3 are reused." in said and "medgraft reuse cells" not in said
+    assert 'href="cells/resnet50-WT-full-n50-s1/reuse/reuse.html"' in said
+    random = make_study(tmp_path / "random", skills={("RI", None): 1.0, ("ST", None): 1.2})
+    assert "Which blocks were reused" not in random.report().read_text(encoding="utf-8")

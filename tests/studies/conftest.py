@@ -1,5 +1,7 @@
 """Studies that are trained in seconds: drawn shapes, an encoder of four layers, images of 32 pixels, one epoch."""
 
+from importlib import import_module
+
 import pytest
 import torch
 
@@ -31,9 +33,18 @@ def encoder(tmp_path_factory):
     return f"cbr_tiny_narrow@{file}"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _unmeasured():
+    """No study measures how far its images are from the pretraining images, unless a test is about that."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(import_module("medgraft.studies.finish"), "measure_distance", lambda *_: None)
+        yield
+
+
 @pytest.fixture(scope="session")
 def conduct(pairs, encoder):
-    """Runs a small study; whatever is given goes before what it would do."""
+    """Runs a small study, and leaves its report away; whatever is given goes before what it would do."""
+    conducting = import_module("medgraft.studies.conduct")
 
     def run(out, data=None, heard=None, **options):
         quick = {
@@ -44,7 +55,9 @@ def conduct(pairs, encoder):
             quick = {}
         if "lr" in options:
             quick.pop("lr_grid", None)
-        return study(data or pairs, out=out, observer=heard or Heard(), **(quick | options))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(conducting, "finish", lambda *_: None)
+            return study(data or pairs, out=out, observer=heard or Heard(), **(quick | options))
 
     return run
 

@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from medgraft.studies.answer import answers, cautions
+from medgraft.studies.answer import answers, cautions, correction
 from medgraft.studies.contrasts import contrasts
-from medgraft.studies.convergence import Cost, at_the_edge, costs, speed_of
+from medgraft.studies.convergence import Cost, Reached, Speed, at_the_edge, costs, speed_of
 from medgraft.studies.gain import gain_by_distance, gain_curves
+from medgraft.studies.naming import shown
 from medgraft.studies.published import Paper, Publications, Published
 from medgraft.studies.scored import Scored, Way
 from medgraft.studies.table import beside_published, table_of_study
@@ -54,6 +55,41 @@ def test_contrasts_are_pairs_that_differ_in_their_start_alone():
     low = found[1]
     assert low.found.value == pytest.approx((0.70 + 0.711 + 0.706 - 0.60 - 0.61 - 0.605) / 3) and low.told == "told"
     assert found[4].told == "not" and found[4].corrected == pytest.approx(1)
+
+
+def _holm(values):
+    """The k-th smallest of m times m - k + 1, none below one before."""
+    order, found, least = sorted(range(len(values)), key=values.__getitem__), [0.0] * len(values), 0.0
+    for k, place in enumerate(order):
+        least = max(least, min(1.0, values[place] * (len(values) - k)))
+        found[place] = least
+    return found
+
+
+def test_the_gains_of_a_model_are_corrected_together_and_other_pairs_by_themselves():
+    scores = {key: values for key, values in CLEAR.items() if key[1] == "50"}
+    planned = contrasts(made(scores))
+    assert [each.comparisons for each in planned] == [3] * 3
+    assert [each.corrected for each in planned] == pytest.approx(_holm([each.found.p for each in planned]))
+    # Another model, and another initialisation, change nothing of what is said of this one.
+    more = scores | {("mean_var", "50"): [0.62, 0.63, 0.61]}
+    several = contrasts(made(more, encoders=("a", "b")))
+    gains = [each for each in several if each.family == ("gains", "a", "full")]
+    assert [(each.better, each.corrected) for each in gains] == [(each.better, each.corrected) for each in planned]
+    others = [each for each in several if each.family == ("others", "b", "full")]
+    assert {"mean_var"} <= set.intersection(*({each.better.init, each.worse.init} for each in others))
+    assert [each.corrected for each in others] == pytest.approx(_holm([each.found.p for each in others]))
+    said = correction(several)
+    assert said.startswith("for the 3 gains of each model (WT − RI, WT − ST, ST − RI, at 1 number of images)")
+    assert said.endswith("; the 3 other pairs of each model are corrected by themselves")
+
+
+def test_what_was_corrected_together_is_said_of_models_and_of_lost_cells():
+    scores = {("WT", "50"): [0.7, 0.71, 0.72], ("WT", "all"): [0.8, 0.8, 0.8]}
+    assert correction(contrasts(made(scores, encoders=("a", "b", "c")))) == "for all 6 pairs of models"
+    lost = {("RI", "50"): [0.6, 0.61, 0.6], ("mean_var", "50"): [], ("WT-ST-1", "50"): [0.7, 0.71, 0.72]}
+    assert correction(contrasts(made(lost))) == "for nothing, as there is one comparison"
+    assert correction([]) == ""
 
 
 def test_a_contrast_has_the_seeds_that_both_have():
@@ -110,7 +146,7 @@ def test_gains_are_against_n_in_rising_order():
     for k in range(2):
         parts = weights.points[k].contrast.found.value + statistics.points[k].contrast.found.value
         assert whole.points[k].contrast.found.value == pytest.approx(parts)
-    # The grid has WT before RI here, so that the contrast was turned round with its interval.
+    # The grid has WT before RI here, and the gain is of WT all the same.
     first = whole.points[0].contrast.found
     assert first.low < first.value < first.high and first.value == pytest.approx(0.1006667, abs=1e-6)
 
@@ -127,16 +163,30 @@ def _line(value, seconds=2.0, **more):
 
 
 def test_convergence_by_hand():
-    # 0.95 of 0.80 is 0.76: first reached in the third epoch, after 2 + 3 + 2 seconds.
-    history = [_line(0.5), _line(0.7, 3.0), _line(0.77), _line(0.80), _line(0.75)]
-    assert speed_of(history, "auc") == (3, 7.0, 5)
-    assert speed_of(history, "kappa") == (3, 7.0, 5), "without kappa in each epoch it is what was watched"
+    # From 0.5, chance, to 0.80: 95% of the way is 0.785, first reached in the third epoch, after 2 + 3 + 2 seconds.
+    history = [_line(0.5), _line(0.77, 3.0), _line(0.79), _line(0.80), _line(0.75)]
+    assert speed_of(history, "auc") == ("auc", 3, 7.0, 5)
+    assert speed_of(history, "kappa") == ("auc", 3, 7.0, 5), "without kappa in each epoch it is what was watched"
     assert speed_of([_line(0.5, penalty=1.0)], "auc") is None and speed_of([], "auc") is None
     assert speed_of([_line(NAN), _line(None)], "auc") is None
-    # Of a score below 0 (kappa may be) no share is taken.
-    assert speed_of([_line(-0.3), _line(-0.1), _line(-0.2)], "auc") == (2, 4.0, 3)
+    # Dice starts at 0: 95% of 0.80 is 0.76.
+    masks = [_line(0.5, dice=value) | {"val": {"loss": 1.0, "dice": value}} for value in (0.75, 0.77, 0.80)]
+    assert speed_of(masks, "dice") == ("dice", 2, 4.0, 3)
     lower = [{"seconds": 1.0, "monitor": "brier", "val": {"loss": 1.0, "brier": v}} for v in (0.4, 0.21, 0.2)]
-    assert speed_of(lower, "brier") == (2, 2.0, 3)
+    assert speed_of(lower, "brier") == ("brier", 2, 2.0, 3)
+
+
+def test_a_model_that_learns_nothing_is_not_the_fastest():
+    # 0.95 of 0.53 is below 0.51; of the way from chance to 0.53 it is the third epoch that comes near.
+    assert speed_of([_line(0.51), _line(0.52), _line(0.53)], "auc").epochs == 3
+    never = speed_of([_line(0.48), _line(0.50), _line(0.45)], "auc")
+    assert math.isnan(never.epochs) and math.isnan(never.seconds) and never.all_epochs == 3
+    kappa = [{"seconds": 1.0, "monitor": "kappa", "val": {"kappa": value}} for value in (-0.3, -0.1)]
+    assert math.isnan(speed_of(kappa, "kappa").epochs)
+    way = Way("a", "full", "RI", "50")
+    timed = [Speed("c", way, 0, never), Speed("d", way, 1, Reached("auc", 4, 8.0, 5))]
+    (cost,) = costs(made({("RI", "50"): [0.6, 0.6]}, seeds=2), timed)
+    assert (cost.epochs, cost.near_seconds, cost.timed, cost.never) == (4, 8.0, 2, 1)
 
 
 def test_costs_count_what_is_finished():
@@ -146,7 +196,7 @@ def test_costs_count_what_is_finished():
 
 
 def test_rates_at_the_edge_of_what_was_tried():
-    cost = [Cost(Way("a", "full", "RI", "50"), 5, 1.0, {1e-3: 4, 3e-4: 1}, 1, 1, 5)]
+    cost = [Cost(Way("a", "full", "RI", "50"), 5, 1.0, {1e-3: 4, 3e-4: 1}, 1, 1, 5, 0)]
     assert at_the_edge(cost, (1e-4, 3e-4, 1e-3)) == (0, 4) and at_the_edge(cost, (1e-3,)) == (0, 0)
     scored = made({("RI", "50"): [0.6, 0.6, 0.6]})
     (said,) = cautions(scored, [], cost, (1e-4, 3e-4, 1e-3))
@@ -167,6 +217,11 @@ def test_the_answer_says_how_much_and_of_what():
 def test_statistics_that_explain_nothing_are_said_to():
     (said,) = _said(made(CLEAR | {("ST", "50"): [0.59, 0.601, 0.594]}))
     assert ", none of it explained by their statistics (−0.010); with all images" in said
+
+
+def test_statistics_that_give_more_than_the_weights_are_no_part_of_their_gain():
+    (said,) = _said(made(CLEAR | {("ST", "50"): [0.72, 0.731, 0.724]}))
+    assert ", no more than their statistics gave by themselves (+0.120); with all images" in said
 
 
 def test_the_answer_says_what_was_lost_and_what_is_not_known():
@@ -207,3 +262,29 @@ def test_what_papers_published_stands_beside_what_agrees():
     found = beside_published(made(CLEAR, encoders=("a@own.pt",)), Publications({"p": Paper("p", "c", "u")}, rows))
     assert [(each.published, each.way.n) for each in found] == [(rows[1], "50"), (rows[0], "all")]
     assert found[0].mean == pytest.approx(0.7056667, abs=1e-6) and found[0].cells == 3
+
+
+def test_two_files_of_weights_of_one_name_have_a_row_each():
+    encoders = ("resnet50@photographs/best.pth", "resnet50@x-rays/best.pth")
+    two = made({("RI", "all"): [0.7, 0.71], ("WT", "all"): [0.8, 0.81]}, encoders=encoders, seeds=2)
+    assert [line.names for line in table_of_study(two, contrasts(two)).lines] == [(name, "all") for name in encoders]
+    one = made({("WT", "all"): [0.8, 0.81]}, encoders=encoders, seeds=2)
+    assert table_of_study(one, contrasts(one)).columns == encoders
+
+
+def test_a_hub_name_keeps_its_tag():
+    assert shown("resnet50@hf-hub:timm/resnet50.tv_in1k") == "resnet50 (resnet50.tv_in1k)"
+    assert shown("resnet50@weights/mine.pth") == "resnet50 (mine)"
+    assert shown("resnet50") == "resnet50"
+
+
+@pytest.mark.parametrize(("metric", "most"), [("auc", 1.0), ("kappa", 2.0), ("dice", 1.0), ("hd95_px", math.inf)])
+def test_no_interval_goes_beyond_what_a_difference_can_be(metric, most):
+    """Two seeds that disagree have one degree of freedom: the interval would reach from -6 to +6."""
+    wild = made({("RI", "all"): [0.1, 0.9], ("WT", "all"): [0.9, 0.1]}, metric=metric, seeds=2)
+    (contrast,) = contrasts(wild)
+    assert contrast.found.low == max(-most, contrast.found.low) and contrast.found.high <= most
+    if most < math.inf:
+        assert (contrast.found.low, contrast.found.high) == (-most, most)
+    else:
+        assert contrast.found.high > 6

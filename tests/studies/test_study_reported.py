@@ -22,6 +22,11 @@ def test_a_study_ends_with_its_report_by_the_score_that_was_asked_for(pairs, enc
     # The lower the better: the gain of WT is by how much less it has.
     assert (row["first"], row["second"], row["seeds"]) == ("WT", "RI", 2)
     assert row["gain"] == pytest.approx((cells["RI"] - cells["WT"]).mean())
+    # The score is remembered, and another one is for that page alone.
+    assert main(["report", str(out), "--metric", "auc"]) == 0
+    assert "AUC on" in (out / "report.html").read_text(encoding="utf-8")
+    assert main(["report", str(out)]) == 0
+    assert "Brier score on" in (out / "report.html").read_text(encoding="utf-8")
 
 
 def test_a_score_that_is_none_is_refused_before_any_work(pairs, tmp_path, capsys):

@@ -4,11 +4,14 @@ import shutil
 
 import pandas as pd
 import pytest
+import yaml
 
 from medgraft.catalog.claim import claimed
 from medgraft.errors import DataError, RecipeError, RunError
+from medgraft.recipe import Recipe
 from medgraft.studies import Study, training
 from medgraft.studies.desk import Desk
+from medgraft.studies.summary import table_of
 from medgraft.studies.training import run_cell
 
 
@@ -162,3 +165,39 @@ def test_a_folder_that_holds_a_study_is_not_written_over(conduct, unbroken):
 def test_two_cannot_work_on_a_study_at_once(conduct, unbroken):
     with claimed(unbroken.folder), pytest.raises(DataError, match="another medgraft is at work on this study"):
         conduct(unbroken.folder, resume=True)
+
+
+def test_a_recipe_that_names_another_axis_is_refused(conduct, unbroken):
+    with pytest.raises(RecipeError, match=r"strategy \(full -> frozen\)"):
+        conduct(unbroken.folder, resume=True, recipe=Recipe.make(strategy="frozen"))
+    with pytest.raises(RecipeError, match=r"init \(WT ST -> RI\)"):
+        conduct(unbroken.folder, resume=True, recipe=Recipe.make(init="RI"))
+
+
+def test_another_split_is_refused_and_the_same_is_no_change(conduct, unbroken, heard, tmp_path):
+    split = pd.read_csv(unbroken.split_file())
+    split.to_csv(tmp_path / "same.csv", index=False)
+    conduct(unbroken.folder, resume=True, split_file=tmp_path / "same.csv", heard=heard)
+    assert "0 of them not finished" in heard.lines[0]
+    swapped = split.assign(split=split["split"].replace({"val": "test", "test": "val"}))
+    swapped.to_csv(tmp_path / "other.csv", index=False)
+    many = int((split["split"] != "train").sum())
+    with pytest.raises(RecipeError, match=rf"other.csv has another split for {many} images"):
+        conduct(unbroken.folder, resume=True, split_file=tmp_path / "other.csv")
+
+
+def test_the_score_that_a_study_is_told_by_is_remembered(conduct, copy):
+    assert copy.plan.metric is None and table_of(copy).startswith("test AUC")
+    conduct(copy.folder, resume=True, metric="kappa")
+    again = conduct(copy.folder, resume=True)
+    assert again.plan.metric == "kappa" and table_of(again).startswith("test Weighted kappa")
+    assert "weighted kappa" in again.report().read_text(encoding="utf-8")
+    assert "weighted kappa" not in again.report("auc").read_text(encoding="utf-8").split("Recipe of all cells")[0]
+
+
+def test_a_folder_of_before_scores_were_remembered_opens(copy):
+    file = copy.folder / "study.yaml"
+    plain = yaml.safe_load(file.read_text())
+    del plain["metric"]
+    file.write_text(yaml.safe_dump(plain))
+    assert Study(copy.folder).plan.metric is None

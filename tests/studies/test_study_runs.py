@@ -44,6 +44,7 @@ def test_a_cell_whose_weights_are_missing_fails_and_the_others_stand(small):
     failed = small.failed
     assert sorted(failed) == sorted(f"cbr_small-{init}-full-n{n}-s0" for init in ("ST", "WT") for n in ("8", "all"))
     assert all(sentence.startswith("no pretrained weights for cbr_small") for sentence in failed.values())
+    assert all(sentence.endswith("with the encoder: --encoder cbr_small@FILE.") for sentence in failed.values())
     assert (small.folder / "cells" / "cbr_small-WT-full-nall-s0" / "error.txt").read_text().startswith("Traceback")
     assert (small.cells["status"] == "finished").sum() == 4
 

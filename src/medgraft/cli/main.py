@@ -24,6 +24,7 @@ COMMANDS = {
     "evaluate": "calibrate a run, choose its threshold, score it by subgroups, or on other data",
     "compare": "compare runs on the same test images",
     "study": "does transfer help here: initialisations, encoders and numbers of images, on equal terms",
+    "sources": "which pretrained weights suit this data: the same target from several sources, ranked",
     "predict": "write masks, or labels, for new images",
     "explain": "show where a model looked, and check that its maps mean something",
     "reuse": "tell which blocks of a pretrained encoder are reused, and which are relearned",

@@ -62,6 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         "macro_recall (default: auc, or dice of masks)")  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print the scores as JSON, all else to standard error")
     _add_axes(parser.add_argument_group("the grid"))
+    _add_cluster(parser.add_argument_group("several machines"))
     add_recipe_options(parser, without=_AXES)
 
 
@@ -82,16 +83,23 @@ def _add_axes(section: argparse._ArgumentGroup) -> None:
                          "try, between the least and the greatest of the grid")  # fmt: skip
 
 
+def _add_cluster(section: argparse._ArgumentGroup) -> None:
+    section.add_argument("--ray", metavar="ADDRESS", help="train cells on a Ray cluster (with the extra study): "
+                         "HOST:PORT of its head, or auto for one on this machine, started where none runs")  # fmt: skip
+    section.add_argument("--ray-cpus", type=int, metavar="N", help="CPUs that a cell asks of a node of the cluster "
+                         "(default: 1; with GPUs, their part of the CPUs)")  # fmt: skip
+    section.add_argument("--ray-gpus", type=float, metavar="F", help="GPUs, or a share of one, that a cell asks for "
+                         "(default: 1 where the cluster has any)")  # fmt: skip
+
+
 def run(arguments: argparse.Namespace) -> None:
     """Train the cells and print the table of scores; leaves with exit code 1 where every cell failed."""
     options = chosen_options(arguments)
     axes = {name: options.pop(name, None) for name in ("encoder", "init", "strategy")}
     from medgraft.progress import Terminal
-    from medgraft.report.wording import refuse_unknown_metric
     from medgraft.studies import study
     from medgraft.studies.summary import plain_summary, table_of
 
-    refuse_unknown_metric(arguments.metric)
     found = study(
         arguments.data,
         arguments.recipe,
@@ -100,21 +108,25 @@ def run(arguments: argparse.Namespace) -> None:
         seeds=arguments.seeds,
         lr_grid=arguments.lr_grid,
         lr_trials=arguments.lr_trials,
+        metric=arguments.metric,
         jobs=arguments.jobs,
+        ray=arguments.ray,
+        ray_cpus=arguments.ray_cpus,
+        ray_gpus=arguments.ray_gpus,
         out=arguments.out,
         resume=arguments.resume,
         observer=Terminal(sys.stderr),
         **options,
     )
-    failed, cells, page = found.failed, found.cells, found.report(arguments.metric)
+    failed, cells = found.failed, found.cells
     if arguments.json:
-        print(json.dumps(plain_summary(found, arguments.metric), indent=2, allow_nan=False))
+        print(json.dumps(plain_summary(found), indent=2, allow_nan=False))
     else:
-        print(table_of(found, arguments.metric))
+        print(table_of(found))
         for sentence in dict.fromkeys(failed.values()):
             names = [name for name, reason in failed.items() if reason == sentence]
             print(f"failed: {counted(len(names), 'cell')} ({listing(names, 3)}): {sentence}")
-        print(page)
+        print(found.page)
         print(found.folder / "cells.csv")
     if len(failed) == len(cells):
         sys.exit(1)

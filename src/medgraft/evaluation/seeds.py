@@ -30,7 +30,7 @@ Applied Statistics 1:386-411.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -65,6 +65,10 @@ class SeededDifference:
     by_images: float
     freedom: float
     level: float = 0.95
+
+    def within(self, least: float, most: float) -> SeededDifference:
+        """The same, its interval cut off where no value can be."""
+        return replace(self, low=min(max(self.low, least), most), high=max(min(self.high, most), least))
 
 
 def seeded_difference(

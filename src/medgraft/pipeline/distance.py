@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from medgraft.data import Manifest
 from medgraft.errors import DataError, RecipeError
 from medgraft.models import FeatureEncoder, Weights, create_feature_encoder, find_weights
 from medgraft.pipeline.distance_data import Reader, Sample, draw_sample
@@ -92,7 +93,7 @@ class DistanceReport:
 
 
 def distance_from_pretraining(
-    data: str | Path,
+    data: str | Path | Manifest,
     *,
     images: int = IMAGES,
     save_reference: str | Path | None = None,
@@ -103,7 +104,8 @@ def distance_from_pretraining(
 
     Parameters
     ----------
-    data : anything that :func:`medgraft.open` reads, or a folder with images in it. Test images are not looked at.
+    data : anything that :func:`medgraft.open` reads or has read, or a folder with images in it. Test images are not
+        looked at.
     images : how many are looked at, at most.
     save_reference : a file for the statistics of ``data``, for :func:`distance_from_reference`. An encoder without
         BatchNorm can do nothing but write it.
@@ -129,6 +131,19 @@ def distance_from_pretraining(
         if not carries_statistics(look.encoder):
             return report
         return replace(report, layers=pretraining_distance(found), anchors=look.anchors())
+
+
+def layers_from_pretraining(
+    data: str | Path | Manifest, *, images: int = IMAGES, observer: Observer | None = None, **options: Any
+) -> DistanceReport:
+    """The same for those who only compare data sets: without anchors, which take longer than a hundred images.
+
+    Parameters and errors are those of :func:`distance_from_pretraining`.
+    """
+    with _Look.begun(images, options, observer) as look:
+        refuse_without_statistics(look.encoder)
+        report, found = look.at(data)
+        return replace(report, layers=pretraining_distance(found))
 
 
 def distance_between_data(
@@ -208,7 +223,7 @@ class _Look:
         finally:
             observer.close()
 
-    def at(self, data: str | Path, stream: int = 0) -> tuple[DistanceReport, ImageSet]:
+    def at(self, data: str | Path | Manifest, stream: int = 0) -> tuple[DistanceReport, ImageSet]:
         """Run the encoder on a sample of the data; two sets are drawn from in two ``streams``."""
         sample = draw_sample(data, self.recipe, self.images, self.observer)
         reader, count = Reader(sample, self.recipe), len(sample.images)

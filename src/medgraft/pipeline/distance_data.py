@@ -91,7 +91,7 @@ class Reader:
         return resize_image(pixels, recipe.size)
 
 
-def draw_sample(data: str | Path, recipe: Recipe, limit: int, observer: Observer) -> Sample:
+def draw_sample(data: str | Path | Manifest, recipe: Recipe, limit: int, observer: Observer) -> Sample:
     """Draw up to ``limit`` images; where the data has splits, none of the test split, which is for evaluation alone.
 
     Raises
@@ -102,6 +102,8 @@ def draw_sample(data: str | Path, recipe: Recipe, limit: int, observer: Observer
     try:
         manifest = open_for(data, recipe, observer)
     except DataError:
+        if isinstance(data, Manifest):
+            raise
         images = _plain(Path(data).expanduser(), asked=_ASKED & set(recipe.chosen()))
         if not images:
             raise

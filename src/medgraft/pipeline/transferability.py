@@ -101,13 +101,9 @@ def measure_encoder(
         Where the training images are too few to measure on.
     """
     start = time.perf_counter()
-    weights = weights or find_weights(recipe.encoder, recipe.weights)
-    encoder = create_feature_encoder(recipe.encoder, recipe.channels, weights, recipe.adapt).eval()
-    stop = _stop(encoder, prepared)
-    rows = sampled_rows(prepared, recipe.seed)
-    device = accelerator_for(recipe.device).device
-    features, extraction = _extract(prepared, encoder.to(device), stop, rows, observer, f"features of {recipe.encoder}")
-    data = _labelled(prepared, features, rows, encoder, recipe.seed)
+    looked = look(prepared, recipe, observer, weights)
+    encoder, rows, data, extraction = looked.encoder, looked.rows, looked.data, looked.extraction
+    stop, device = _stop(encoder, prepared), next(encoder.parameters()).device
     twin = random_twin(encoder, prepared, rows, recipe.seed).to(device)
     plain, _ = _extract(prepared, twin, stop, rows, observer, f"features of {recipe.encoder} with random weights")
     probed = probe_alone(_labelled(prepared, plain, rows, twin, recipe.seed), recipe.seed)
@@ -116,8 +112,39 @@ def measure_encoder(
     result = judge(measured, probed, Bootstrap(recipe.bootstrap, seed=recipe.seed))
     took = time.perf_counter() - start
     return EncoderMeasured(
-        recipe.encoder, weights.source, recipe.size, len(rows), result, measured, probed, round(took, 2), extraction
+        recipe.encoder, looked.source, recipe.size, len(rows), result, measured, probed, round(took, 2), extraction
     )
+
+
+@dataclass(frozen=True, eq=False)
+class Looked:
+    """What an encoder sees in the training images.
+
+    Attributes
+    ----------
+    encoder, source : with its weights, and where they came from.
+    rows : positions of the training images that were looked at.
+    data : their features and what is true of them.
+    extraction : seconds that the features take an image.
+    """
+
+    encoder: FeatureEncoder
+    source: str
+    rows: Rows
+    data: LabelledFeatures
+    extraction: float
+
+
+def look(prepared: Prepared, recipe: Recipe, observer: Observer, weights: Weights | None = None) -> Looked:
+    """Extract what :func:`measure_encoder` measures; parameters and errors are the same."""
+    weights = weights or find_weights(recipe.encoder, recipe.weights)
+    encoder = create_feature_encoder(recipe.encoder, recipe.channels, weights, recipe.adapt).eval()
+    stop = _stop(encoder, prepared)
+    rows = sampled_rows(prepared, recipe.seed)
+    device = accelerator_for(recipe.device).device
+    features, extraction = _extract(prepared, encoder.to(device), stop, rows, observer, f"features of {recipe.encoder}")
+    data = _labelled(prepared, features, rows, encoder, recipe.seed)
+    return Looked(encoder, weights.source, rows, data, extraction)
 
 
 def sampled_rows(prepared: Prepared, seed: int) -> Rows:

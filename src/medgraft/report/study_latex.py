@@ -7,7 +7,7 @@ from typing import Any
 
 _ESCAPED = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
+    "−": r"$-$", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
 }  # fmt: skip
 
 
@@ -52,9 +52,12 @@ def _caption(found: Mapping[str, Any]) -> str:
     what = f"{found['title']}{_model(found)} on {found['test']['images']} test images of {found['data']}"
     return (
         f"{what}, mean and standard deviation over {over}. Bold: best of a row; underlined: not told from it (p of "
-        "0.05 or more by a test over seeds and images, after Holm's correction for "
-        f"{len(found['contrasts'])} comparisons).{synthetic}"
+        f"0.05 or more by a test over seeds and images{_correction(found)}).{synthetic}"
     )
+
+
+def _correction(found: Mapping[str, Any]) -> str:
+    return f", corrected by Holm's method {found['correction']}" if found["correction"] else ""
 
 
 def _model(found: Mapping[str, Any]) -> str:

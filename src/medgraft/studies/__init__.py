@@ -14,14 +14,16 @@ if TYPE_CHECKING:
     from medgraft.studies.conduct import study
     from medgraft.studies.folder import Study
     from medgraft.studies.grid import Grid
+    from medgraft.studies.sourcing import sources
 
 _PLACES = {
     "Cell": "medgraft.studies.cell:Cell",
     "Grid": "medgraft.studies.grid:Grid",
     "Study": "medgraft.studies.folder:Study",
+    "sources": "medgraft.studies.sourcing:sources",
     "study": "medgraft.studies.conduct:study",
 }
 
-__all__ = ["Cell", "Grid", "Study", "study"]
+__all__ = ["Cell", "Grid", "Study", "sources", "study"]
 
 __getattr__, __dir__ = lazy_names(__name__, _PLACES)

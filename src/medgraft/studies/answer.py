@@ -8,11 +8,12 @@ from collections.abc import Iterable, Sequence
 from medgraft.errors import counted, listing
 from medgraft.report.wording import metric_name, signed, spoken
 from medgraft.studies.cell import ALL
-from medgraft.studies.contrasts import Contrast
+from medgraft.studies.contrasts import PAIRS, Contrast
 from medgraft.studies.convergence import Cost, at_the_edge
 from medgraft.studies.gain import Curve, Point
+from medgraft.studies.naming import told_apart
 from medgraft.studies.scored import Scored
-from medgraft.studies.table import Entry, Line, Table, shown
+from medgraft.studies.table import Entry, Line, Table
 
 _LONG = 3
 """Of more numbers of images the sentence tells of the first and the last."""
@@ -48,7 +49,8 @@ def _model(encoder: str, strategy: str, models: Sequence[tuple[str, str]]) -> st
     if len(models) == 1:
         return ""
     several = len({own for own, _ in models}) < len(models)
-    return f"{shown(encoder)}, {strategy}" if several else shown(encoder)
+    name = told_apart(own for own, _ in models)[encoder]
+    return f"{name}, {strategy}" if several else name
 
 
 def _of_model(model: str, curve: Curve, statistics: Curve | None, metric: str) -> str:
@@ -76,7 +78,7 @@ def _clause(point: Point, statistics: Point | None, metric: str, against: str, f
         amount = size if found.value > 0 else f"{abs(found.value):.3f} {metric}"
         part = ""
         if statistics is not None and found.value > 0 and statistics.contrast.found.seeds == found.seeds:
-            part = _part_of_statistics(statistics.contrast)
+            part = _part_of_statistics(statistics.contrast, found.value)
         subject = "pretrained weights" if first else "they"
         beside = over if found.value > 0 else over.replace("over", "against", 1)
         return f"{where} {subject} {gave} {amount}{beside} ({within}){part}"
@@ -91,11 +93,13 @@ def _clause(point: Point, statistics: Point | None, metric: str, against: str, f
     return f"{where} the gain{whose} {reason} ({size}, {within})"
 
 
-def _part_of_statistics(contrast: Contrast) -> str:
+def _part_of_statistics(contrast: Contrast, whole: float) -> str:
     """How much of a gain over random weights the statistics alone give."""
     value = contrast.found.value
     if value <= 0:
         return f", none of it explained by their statistics ({signed(value)})"
+    if value >= whole:
+        return f", no more than their statistics gave by themselves ({signed(value)})"
     unsure = "" if contrast.told == "told" else " (a part that is not told from noise)"
     return f", of which {signed(value)} is explained by their statistics{unsure}"
 
@@ -125,6 +129,38 @@ def _mean(entry: Entry) -> str:
 
 def _ends(low: float, high: float) -> str:
     return "no interval" if math.isnan(low) else f"{signed(low)} to {signed(high)}"
+
+
+def correction(found: Sequence[Contrast]) -> str:
+    """Which comparisons are corrected together, to be read after "corrected"; empty where there are none."""
+    if not found:
+        return ""
+    if found[0].family.kind == "models":
+        return f"for all {_comparisons(found, 'pair')} of models"
+    models = {(each.family.encoder, each.family.strategy) for each in found}
+    each_model = " of each model" if len(models) > 1 else ""
+    gains = [each for each in found if each.family.kind == "gains"]
+    others = [each for each in found if each.family.kind == "others"]
+    if not gains:
+        if {each.comparisons for each in others} == {1}:
+            return f"for nothing, as there is one comparison{each_model}"
+        return f"for all {_comparisons(others, 'pair')}{each_model}"
+    names = [f"{better} − {worse}" for better, worse in PAIRS if any({better, worse} == _inits(each) for each in gains)]
+    sizes = counted(len({each.better.n for each in gains}), "number of images", "numbers of images")
+    said = f"for the {_comparisons(gains, 'gain')}{each_model} ({listing(names)}, at {sizes}), and for no other"
+    if others:
+        said += f"; the {_comparisons(others, 'other pair')}{each_model} are corrected by themselves"
+    return said
+
+
+def _inits(each: Contrast) -> set[str]:
+    return {each.better.init, each.worse.init}
+
+
+def _comparisons(found: Sequence[Contrast], what: str) -> str:
+    """How many there are of a family; families may differ where cells are missing."""
+    sizes = sorted({each.comparisons for each in found})
+    return counted(sizes[0], what) if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]} {what}s"
 
 
 def cautions(scored: Scored, found: Sequence[Contrast], cost: Sequence[Cost], rates: Sequence[float]) -> list[str]:

@@ -10,24 +10,27 @@ from typing import Any
 
 from medgraft.catalog.claim import claimed
 from medgraft.data import Manifest
-from medgraft.errors import MedgraftError, RecipeError, counted
+from medgraft.errors import MedgraftError, counted
 from medgraft.pipeline.folders import refuse_existing
 from medgraft.pipeline.folders import settle as settled_recipe
 from medgraft.pipeline.plan import check_before_work
 from medgraft.pipeline.prepare import open_for
 from medgraft.progress import Observer, Terminal
 from medgraft.recipe import Recipe
+from medgraft.report.wording import refuse_unknown_metric
 from medgraft.studies.cell import Cell
 from medgraft.studies.choices import settle
 from medgraft.studies.desk import Desk
+from medgraft.studies.finish import Ending, finish
 from medgraft.studies.folder import Plan, Study
 from medgraft.studies.grid import Grid
 from medgraft.studies.plan import Asked, continued_plan, default_place, new_plan
-from medgraft.studies.processes import Processes
 from medgraft.studies.row import Row, kept_row
-from medgraft.studies.runner import InTurn, Runner
+from medgraft.studies.runner import Runner
 from medgraft.studies.splits import write_splits
-from medgraft.studies.summary import headline_metric
+from medgraft.studies.summary import told_by
+from medgraft.studies.underway import Underway
+from medgraft.studies.workforce import workforce
 
 
 def study(
@@ -41,10 +44,15 @@ def study(
     seeds: int | Sequence[int] | None = None,
     lr_grid: Sequence[float] | None = None,
     lr_trials: int | None = None,
+    metric: str | None = None,
     jobs: int = 1,
+    ray: str | None = None,
+    ray_cpus: int | None = None,
+    ray_gpus: float | None = None,
     out: str | Path | None = None,
     resume: bool = False,
     runner: Runner | None = None,
+    ending: Ending = finish,
     observer: Observer | None = None,
     **options: Any,
 ) -> Study:
@@ -66,17 +74,23 @@ def study(
     lr_grid : learning rates to try (default: 1e-4, 3e-4 and 1e-3, or the recipe's ``lr`` where that is given).
     lr_trials : try so many rates between the least and the greatest of ``lr_grid`` instead, found by optuna (with the
         extra ``study``).
+    metric : the score that table and report are told by, as ``kappa``; remembered in the folder (default: AUC, or Dice
+        of masks). It chooses nothing in training.
     jobs : processes that train cells at the same time.
+    ray : train cells on a Ray cluster (with the extra ``study``): the ``HOST:PORT`` of its head, or ``auto`` for one
+        that runs on this machine, else one that is started here for this study.
+    ray_cpus, ray_gpus : what a cell asks of a node of that cluster (default: a GPU where there are any, else a CPU).
     out : the study's folder (default ``studies/DATA``).
     resume : go on with the study in that folder. Cells may be added; all else is as it was.
-    runner : who trains the cells; default: this process, or ``jobs`` of them.
+    runner : who trains the cells, in place of ``jobs`` and ``ray``.
+    ending : what is done when all are trained, still under the claim on the folder.
     observer : who is told of the progress; default: a bar on standard error.
     options : single options of the recipe, by name.
 
     Returns
     -------
     Study
-        The folder, opened. Cells that failed are in ``study.failed`` with the reason.
+        The folder, opened, with its report. Cells that failed are in ``study.failed`` with the reason.
 
     Raises
     ------
@@ -87,19 +101,21 @@ def study(
     --------
     >>> found = study("xrays/", init=["RI", "WT"], n=[50, "all"], seeds=3, size=128)  # doctest: +SKIP
     """
-    if jobs < 1:
-        raise RecipeError(f"jobs: at least one process is needed (got {jobs}).")
+    refuse_unknown_metric(metric)
     observer = observer or Terminal()
     asked = Asked(
         settled_recipe(recipe, options), _several(encoder), _several(init), _several(strategy), _several(n),
         seeds if seeds is None or isinstance(seeds, int) else tuple(seeds),
-        None if lr_grid is None else tuple(lr_grid), lr_trials,
+        None if lr_grid is None else tuple(lr_grid), lr_trials, metric,
     )  # fmt: skip
     try:
-        begun, manifest = _begin(data, asked, Path(out) if out else None, resume, observer)
-        runner = runner or (Processes(jobs) if jobs > 1 else InTurn())
-        with claimed(begun.folder, "at work on this study"):
-            return _conduct(begun, manifest, runner, observer)
+        # A cluster that is not there is found out before anything is made.
+        with workforce(jobs, ray, ray_cpus, ray_gpus, observer.say) as hired:
+            begun, manifest = _begin(data, asked, Path(out) if out else None, resume, observer)
+            with claimed(begun.folder, "at work on this study"):
+                begun = _conduct(begun, manifest, runner or hired, observer)
+                ending(begun, manifest, observer)
+                return begun
     finally:
         observer.close()
 
@@ -163,6 +179,7 @@ def _kinds(grid: Grid) -> list[Cell]:
 
 def _conduct(begun: Study, manifest: Manifest, runner: Runner, observer: Observer) -> Study:
     name = str(begun.plan.data["name"])
+    Underway(begun).clear()  # of a driver that was killed
     rows = {cell: kept_row(begun.place(cell)) or Row(cell, name) for cell in begun.plan.grid.cells()}
     waiting = [cell for cell, row in rows.items() if row.status != "finished"]
     observer.say(_announced(begun, len(rows), len(waiting)))
@@ -205,8 +222,7 @@ def _announced(begun: Study, cells: int, waiting: int) -> str:
 def _told(row: Row, begun: Study) -> str:
     if row.status == "failed":
         return f"{row.cell.id}: failed: {row.error}"
-    task: Any = begun.plan.recipe.task
-    column, title = headline_metric(task)
+    column, title = told_by(begun.plan)
     metric = column.removeprefix("test_")
     test, val = row.metrics["test"][metric], row.metrics["val"][metric]
     rate = "" if row.lr is None else f", rate {row.lr:g}"

@@ -1,4 +1,8 @@
-"""How soon cells learn, and what they cost: epochs and seconds to 95% of the score that they end with."""
+"""How soon cells learn, and what they cost: epochs and seconds to 95% of the score that they end with.
+
+Of a score that guessing has too, 95% is of the way from there: a model that ends with an AUC of 0.53 has 95% of that
+number at 0.51, and so would be near its end before it had learned anything.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from medgraft.errors import RunError
 from medgraft.scores import lower_is_better
@@ -14,25 +18,35 @@ from medgraft.studies.folder import Study
 from medgraft.studies.scored import Scored, Way, way_of
 
 NEAR = 0.95
-"""Of the final validation score: that of the epoch that was kept."""
+"""Of the way from chance to the final validation score: the best of all epochs, as that epoch is kept."""
+_GUESSED = {"auc": 0.5}
+"""What guessing has; of every other score 0 is where the way begins (so it is of kappa and Dice)."""
+
+
+class Reached(NamedTuple):
+    """When a training was near the validation score that it ends with.
+
+    Attributes
+    ----------
+    metric : the score.
+    epochs, seconds : to :data:`NEAR` of the way, the epochs counted from 1; NaN where it is never above chance.
+    all_epochs : of the training that was kept.
+    """
+
+    metric: str
+    epochs: float
+    seconds: float
+    all_epochs: int
 
 
 @dataclass(frozen=True)
 class Speed:
-    """How soon one cell was near the validation score that it ends with.
-
-    Attributes
-    ----------
-    epochs, seconds : to :data:`NEAR` of it, the epochs counted from 1.
-    all_epochs : of the training that was kept.
-    """
+    """How soon one cell was near the validation score that it ends with."""
 
     cell: str
     way: Way
     seed: int
-    epochs: int
-    seconds: float
-    all_epochs: int
+    reached: Reached
 
 
 @dataclass(frozen=True)
@@ -43,8 +57,9 @@ class Cost:
     ----------
     seconds : by cell in the mean, all trials of rates and the evaluation together; NaN where none is finished.
     rates : how many cells kept which learning rate.
-    epochs, near_seconds : means of :class:`Speed`; NaN where there is none.
+    epochs, near_seconds : means of :class:`Reached`; NaN where there is none.
     timed : cells with a :class:`Speed`.
+    never : those of them that are never above chance, and so in no mean.
     """
 
     way: Way
@@ -54,10 +69,18 @@ class Cost:
     epochs: float
     near_seconds: float
     timed: int
+    never: int
 
 
-def speed_of(history: Sequence[Mapping[str, Any]], metric: str) -> tuple[int, float, int] | None:
-    """Epochs and seconds to 95% of the score of the epoch that was kept, and how many epochs there were.
+def chance_level(metric: str) -> float:
+    """The score of a guess, where the way to the final score begins."""
+    return next((value for name, value in _GUESSED.items() if metric == name or metric.startswith(f"{name}_")), 0.0)
+
+
+def speed_of(history: Sequence[Mapping[str, Any]], metric: str) -> Reached | None:
+    """Epochs and seconds to 95% of the way from chance to the score of the epoch that was kept.
+
+    Of a score that is the better the lower it is, the first to be no more than 1 / 0.95 of the final one.
 
     Parameters
     ----------
@@ -78,9 +101,12 @@ def speed_of(history: Sequence[Mapping[str, Any]], metric: str) -> tuple[int, fl
         return None
     low = lower_is_better(name)
     final = min(defined) if low else max(defined)
-    limit = final / NEAR if low else final * NEAR if final > 0 else final
+    chance = chance_level(name)
+    if not low and final <= chance:
+        return Reached(name, math.nan, math.nan, len(lines))
+    limit = final / NEAR if low else chance + NEAR * (final - chance)
     place = next(k for k, value in enumerate(values) if (value <= limit if low else value >= limit))
-    return place + 1, sum(float(line["seconds"]) for line in lines[: place + 1]), len(lines)
+    return Reached(name, place + 1, sum(float(line["seconds"]) for line in lines[: place + 1]), len(lines))
 
 
 def speeds(study: Study, scored: Scored) -> list[Speed]:
@@ -92,7 +118,7 @@ def speeds(study: Study, scored: Scored) -> list[Speed]:
         except (RunError, OSError, ValueError, KeyError, TypeError):
             continue
         if speed is not None:
-            found.append(Speed(row["id"], way_of(row), int(row["seed"]), *speed))
+            found.append(Speed(row["id"], way_of(row), int(row["seed"]), speed))
     return found
 
 
@@ -102,12 +128,14 @@ def costs(scored: Scored, timed: Sequence[Speed]) -> list[Cost]:
     for way in scored.ways:
         cells = scored.of(way)
         done = cells[cells["status"] == "finished"]
-        own = [speed for speed in timed if speed.way == way]
+        own = [speed.reached for speed in timed if speed.way == way]
+        near = [reached for reached in own if not math.isnan(reached.epochs)]
         rates = dict(sorted(Counter(float(rate) for rate in done["lr"].dropna()).items()))
         found.append(
             Cost(
                 way, len(done), float(done["seconds"].mean()), rates,
-                _mean([speed.epochs for speed in own]), _mean([speed.seconds for speed in own]), len(own),
+                _mean([reached.epochs for reached in near]), _mean([reached.seconds for reached in near]), len(own),
+                len(own) - len(near),
             )
         )  # fmt: skip
     return found

@@ -38,6 +38,8 @@ class Plan:
     recipe : every other option, complete. What the cells differ in (encoder, strategy, rates and so on) has no
         meaning here.
     choices : by encoder and strategy, the engine, precision and layout that all such cells run with.
+    metric : the score that the study is told by, as ``kappa``; None for AUC, or Dice of masks. It decides nothing in
+        training, so a folder of an earlier version that does not say it is read as None.
     """
 
     data: Mapping[str, Any]
@@ -45,6 +47,7 @@ class Plan:
     terms: Terms
     recipe: Recipe
     choices: Mapping[tuple[str, str], Mapping[str, str]] = field(default_factory=dict)
+    metric: str | None = None
 
     def recipe_of(self, cell: Cell, rate: float, split_file: Path | None = None) -> Recipe:
         """The recipe of a cell at a learning rate, as ``medgraft fit`` takes it.
@@ -70,7 +73,7 @@ class Plan:
         recipe = {name: value for name, value in self.recipe.options().items() if name not in AXES}
         return {
             "format": FORMAT, "medgraft": __version__, "data": dict(self.data), "grid": self.grid.to_dict(),
-            "terms": self.terms.to_dict(), "choices": chosen, "recipe": recipe,
+            "terms": self.terms.to_dict(), "metric": self.metric, "choices": chosen, "recipe": recipe,
         }  # fmt: skip
 
     @classmethod
@@ -81,7 +84,8 @@ class Plan:
             for entry in plain["choices"]
         }
         recipe = Recipe.make(**plain["recipe"])
-        return cls(plain["data"], Grid.from_dict(plain["grid"]), Terms.from_dict(plain["terms"]), recipe, choices)
+        grid, terms = Grid.from_dict(plain["grid"]), Terms.from_dict(plain["terms"])
+        return cls(plain["data"], grid, terms, recipe, choices, plain.get("metric"))
 
 
 AXES = frozenset(
@@ -177,10 +181,23 @@ class Study:
         return Run(self.folder / "cells" / (cell if isinstance(cell, str) else cell.id))
 
     def report(self, metric: str | None = None, others: Sequence[Study | str | Path] = ()) -> Path:
-        """Write ``report.html`` and ``report/``; see :func:`~medgraft.studies.report.study_report`."""
+        """Write ``report.html`` and ``report/``; see :func:`~medgraft.studies.report.study_report`.
+
+        Of a study that compares sources it is their ranking; see
+        :func:`~medgraft.studies.sources_report.sources_report`.
+        """
+        from medgraft.studies.sources_report import compares_sources, sources_report
+
+        if compares_sources(self) and not others:
+            return sources_report(self, metric)
         from medgraft.studies.report import study_report
 
         return study_report(self, metric=metric, others=others)
+
+    @property
+    def page(self) -> Path:
+        """Where :meth:`report` writes the page."""
+        return self.folder / "report.html"
 
     def split_file(self, fold: int = 0) -> Path:
         """Where the split that all cells (of a fold) share is."""

@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from medgraft.studies.contrasts import Contrast
+from medgraft.studies.contrasts import PAIRS, Contrast
 from medgraft.studies.scored import Scored
-
-PAIRS = (("WT", "RI"), ("WT", "ST"), ("ST", "RI"))
-"""All of pretraining; the weights beyond their statistics; the statistics alone."""
 
 
 @dataclass(frozen=True)
@@ -40,9 +37,8 @@ class Curve:
 
 
 def gain_curves(scored: Scored, found: Sequence[Contrast]) -> list[Curve]:
-    """The gains that the study's initialisations tell, in the order of its models and of :data:`PAIRS`."""
+    """The gains that the study's initialisations tell, in the order of its models and of ``contrasts.PAIRS``."""
     known = {(each.better, each.worse): each for each in found}
-    known |= {(each.worse, each.better): _turned(each) for each in found}
     models = dict.fromkeys((way.encoder, way.strategy) for way in scored.ways)
     curves = []
     for encoder, strategy in models:
@@ -56,14 +52,6 @@ def gain_curves(scored: Scored, found: Sequence[Contrast]) -> list[Curve]:
             if points:
                 curves.append(Curve(encoder, strategy, better, worse, tuple(points)))
     return curves
-
-
-def _turned(each: Contrast) -> Contrast:
-    """The same the other way round."""
-    found = each.found
-    values = {name: getattr(found, name) for name in found.__dataclass_fields__}
-    turned = type(found)(**values | {"value": -found.value, "low": -found.high, "high": -found.low})
-    return Contrast(each.worse, each.better, turned, each.of, each.corrected)
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from medgraft.data import Manifest
+from medgraft.data import Manifest, apply_split_file
 from medgraft.data.formats import file_of
-from medgraft.errors import RecipeError, RunError
+from medgraft.errors import RecipeError, RunError, counted, listing, suggest
+from medgraft.evaluation.label_metrics import label_metric_names
+from medgraft.evaluation.metrics import METRICS
 from medgraft.initialisation import Initialisation
 from medgraft.pipeline.prepare import complete
 from medgraft.recipe import Recipe
@@ -35,6 +37,7 @@ class Asked:
     sizes : numbers of training images, and ``all``.
     lr_grid : rates to try.
     lr_trials : how many rates optuna is to try between the least and the greatest of them, instead of these.
+    metric : the score that the study is to be told by.
     """
 
     recipe: Recipe
@@ -45,6 +48,7 @@ class Asked:
     seeds: int | tuple[int, ...] | None = None
     lr_grid: tuple[float, ...] | None = None
     lr_trials: int | None = None
+    metric: str | None = None
 
     def __post_init__(self) -> None:
         chosen = self.recipe.chosen()
@@ -82,6 +86,7 @@ class Asked:
 
 def new_plan(asked: Asked, manifest: Manifest) -> Plan:
     """The plan of a study that begins; raises RecipeError where options contradict each other."""
+    _refuse_foreign_metric(asked.metric, manifest)
     terms = Terms.of(asked.recipe, asked.lr_grid, asked.lr_trials)
     if terms.trials is not None:
         require_optuna()
@@ -90,7 +95,7 @@ def new_plan(asked: Asked, manifest: Manifest) -> Plan:
     if "checkpoint_every" not in asked.recipe.chosen():
         # A cell is soon trained again, and a checkpoint in each epoch would take a good part of a small one's time.
         recipe = Recipe.make(recipe, checkpoint_every=recipe.epochs)
-    plan = Plan(describe(manifest), grid, terms, recipe)
+    plan = Plan(describe(manifest), grid, terms, recipe, metric=asked.metric)
     _refuse_contradictions(plan)
     return plan
 
@@ -106,7 +111,10 @@ def continued_plan(asked: Asked, study: Study, manifest: Manifest) -> Plan:
         Where the study is of other data.
     """
     plan = study.plan
-    changed = [*_changed_options(asked.recipe, plan.recipe), *_changed_terms(asked, plan.terms)]
+    changed = [
+        *_changed_options(asked.recipe, plan.recipe), *_changed_terms(asked, plan.terms),
+        *_changed_axes(asked, plan.grid),
+    ]  # fmt: skip
     if changed:
         raise RecipeError(
             f"{study.folder} was begun with another recipe, and cells of two recipes cannot be compared; changed (was "
@@ -119,9 +127,11 @@ def continued_plan(asked: Asked, study: Study, manifest: Manifest) -> Plan:
             f"and {now['name']} ({now['images']} images, {now['root']}) is other data, or the same after a change. "
             "Begin another study with another --out."
         )
+    _refuse_other_split(asked.recipe.split_file, study, manifest)
+    _refuse_foreign_metric(asked.metric, manifest)
     grid = asked.grid(plan.grid)
     grid.refuse_missing(plan.grid)
-    plan = replace(plan, grid=grid)
+    plan = replace(plan, grid=grid, metric=asked.metric or plan.metric)
     _refuse_contradictions(plan)
     return plan
 
@@ -156,6 +166,19 @@ def _digest(manifest: Manifest) -> str:
 
 def _bytes(file: Path) -> int:
     return file.stat().st_size if file.is_file() else 0
+
+
+def _refuse_foreign_metric(metric: str | None, manifest: Manifest) -> None:
+    """Raise RecipeError for a score that cells on this data do not have, before hours are spent on them."""
+    if metric is None:
+        return
+    classes = manifest.classes
+    known = METRICS if classes is None else label_metric_names(classes.names, classes.multilabel)
+    if metric in known or (classes is None and metric.startswith(tuple(f"{name}_" for name in known))):
+        return
+    raise RecipeError(
+        f"metric: runs on {manifest.name} have no score {metric!r}; there are {listing(known)}.{suggest(metric, known)}"
+    )
 
 
 def _common(recipe: Recipe) -> Recipe:
@@ -193,6 +216,35 @@ def _changed_terms(asked: Asked, was: Terms) -> list[str]:
         if name in chosen:
             given[name] = (getattr(was, name), chosen[name])
     return [f"{name} ({_word(before)} -> {_word(after)})" for name, (before, after) in given.items() if before != after]
+
+
+def _changed_axes(asked: Asked, was: Grid) -> list[str]:
+    """What a recipe names of an axis that was not named itself, and the study does not have."""
+    chosen = asked.recipe.chosen()
+    axes = {
+        "encoder": (asked.encoders, was.encoders),
+        "init": (asked.inits, was.inits),
+        "strategy": (asked.strategies, was.strategies),
+    }
+    return [
+        f"{name} ({_word(list(before))} -> {chosen[name]})"
+        for name, (named, before) in axes.items()
+        if named is None and chosen.get(name) is not None and chosen[name] not in before
+    ]
+
+
+def _refuse_other_split(file: Path | None, study: Study, manifest: Manifest) -> None:
+    """Raise RecipeError where a split is given that is not the one which all cells of the study have."""
+    own = study.split_file()
+    if file is None or not own.is_file():
+        return
+    given, had = (apply_split_file(manifest, each).table["split"].tolist() for each in (file, own))
+    if given != had:
+        many = sum(one != other for one, other in zip(given, had, strict=True))
+        raise RecipeError(
+            f"split_file: {file} has another split for {counted(many, 'image')} than {own}, which the study was begun "
+            "with. Leave it out, or begin another study with another --out."
+        )
 
 
 def _word(value: object) -> str:

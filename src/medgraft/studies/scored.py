@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -16,10 +17,9 @@ from medgraft.evaluation.intervals import group_codes, group_column
 from medgraft.evaluation.label_metrics import LABEL_METRICS, LabelMeasure, label_metric_names
 from medgraft.evaluation.outcomes import class_names, is_multilabel, read_outcomes
 from medgraft.evaluation.resampling import Bootstrap, Measure, Resampled, resample
-from medgraft.recipe import Task
 from medgraft.studies.cell import ALL
 from medgraft.studies.folder import Study
-from medgraft.studies.summary import headline_metric
+from medgraft.studies.summary import told_by
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -87,7 +87,8 @@ def score_study(study: Study, metric: str | None = None, samples: int = SAMPLES)
 
     Parameters
     ----------
-    metric : a score that the cells have on test images; None for AUC, or Dice of masks.
+    metric : a score that the cells have on test images; None for that which the study remembers, or else AUC, or Dice
+        of masks.
 
     Raises
     ------
@@ -96,9 +97,8 @@ def score_study(study: Study, metric: str | None = None, samples: int = SAMPLES)
     RunError
         Where a file of the study cannot be read.
     """
-    task: Any = study.plan.recipe.task
     cells = study.cells
-    metric = _known_metric(metric, task, cells)
+    metric = _known_metric(told_by(study.plan, metric)[0].removeprefix("test_"), cells)
     column = f"test_{metric}"
     cells = cells.copy().assign(score=cells.get(column, math.nan))
     tables, notes = _tables(study, cells)
@@ -116,9 +116,7 @@ def score_study(study: Study, metric: str | None = None, samples: int = SAMPLES)
     return Scored(metric, cells, by_seed, draws, images, groups, (*notes, *strangers))
 
 
-def _known_metric(metric: str | None, task: Task, cells: pd.DataFrame) -> str:
-    if metric is None:
-        return headline_metric(task)[0].removeprefix("test_")
+def _known_metric(metric: str, cells: pd.DataFrame) -> str:
     known = [name.removeprefix("test_") for name in cells.columns if name.startswith("test_")]
     if metric not in known and known:
         raise RecipeError(f"metric: no cell has a test score {metric!r}; there are {listing(known)}."
@@ -147,11 +145,12 @@ def _tables(study: Study, cells: pd.DataFrame) -> tuple[dict[tuple[Way, int], li
 def _on_same_images(
     pooled: dict[tuple[Way, int], pd.DataFrame],
 ) -> tuple[dict[tuple[Way, int], pd.DataFrame], list[str]]:
-    """Without those tables that are not of the same test images as the first."""
+    """Without those tables that are not of the same test images as most."""
     if not pooled:
         return {}, []
-    first = next(iter(pooled.values()))["id"].tolist()
-    strange = [key for key, table in pooled.items() if table["id"].tolist() != first]
+    images = {key: tuple(table["id"]) for key, table in pooled.items()}
+    most = Counter(images.values()).most_common(1)[0][0]
+    strange = [key for key, own in images.items() if own != most]
     if not strange:
         return pooled, []
     names = listing((f"{way.encoder} {way.init} n={way.n} seed {seed}" for way, seed in strange), 3)

@@ -12,7 +12,7 @@ from medgraft.pipeline.tasks import SHOWN
 from medgraft.recipe import Task
 from medgraft.report.wording import metric_name
 from medgraft.studies.cell import ALL
-from medgraft.studies.folder import Study
+from medgraft.studies.folder import Plan, Study
 
 
 @dataclass(frozen=True)
@@ -53,10 +53,15 @@ def headline_metric(task: Task, metric: str | None = None) -> tuple[str, str]:
     return f"test_{metric}", title
 
 
+def told_by(plan: Plan, metric: str | None = None) -> tuple[str, str]:
+    """What :func:`headline_metric` says of a study: by ``metric``, or else by the one that the study remembers."""
+    task: Any = plan.recipe.task
+    return headline_metric(task, metric or plan.metric)
+
+
 def scores_of(study: Study, metric: str | None = None) -> list[Score]:
     """The scores of a study, in the order of its grid."""
-    task: Any = study.plan.recipe.task
-    column, _ = headline_metric(task, metric)
+    column, _ = told_by(study.plan, metric)
     table = study.cells
     values = table[column] if column in table else pd.Series(math.nan, index=table.index)
     keys = [table[name] for name in ("encoder", "strategy", "init", "n")]
@@ -71,7 +76,6 @@ def _score(key: Any, found: pd.Series) -> Score:
 
 def table_of(study: Study, metric: str | None = None) -> str:
     """The scores as text, a row an initialisation and a column a number of images."""
-    task: Any = study.plan.recipe.task
     found = scores_of(study, metric)
     sizes = list(dict.fromkeys(score.n for score in found))
     several = len({(score.encoder, score.strategy) for score in found}) > 1
@@ -79,7 +83,7 @@ def table_of(study: Study, metric: str | None = None) -> str:
     for score in found:
         key = (f"{score.encoder} {score.strategy} {score.init}" if several else score.init,)
         rows.setdefault(key, {})[score.n] = str(score)
-    title = f"test {headline_metric(task, metric)[1]}"
+    title = f"test {told_by(study.plan, metric)[1]}"
     head = [title, *(ALL if size == ALL else f"n = {size}" for size in sizes)]
     lines = [head, *([*key, *(by_size.get(size, "-") for size in sizes)] for key, by_size in rows.items())]
     widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
@@ -88,10 +92,9 @@ def table_of(study: Study, metric: str | None = None) -> str:
 
 def plain_summary(study: Study, metric: str | None = None) -> dict[str, Any]:
     """The same for programs."""
-    task: Any = study.plan.recipe.task
     scores = [{name: _finite(value) for name, value in vars(score).items()} for score in scores_of(study, metric)]
     failed = [{"id": name, "error": error} for name, error in study.failed.items()]
-    return {"folder": str(study.folder), "metric": headline_metric(task, metric)[0], "scores": scores, "failed": failed}
+    return {"folder": str(study.folder), "metric": told_by(study.plan, metric)[0], "scores": scores, "failed": failed}
 
 
 def _finite(value: Any) -> Any:

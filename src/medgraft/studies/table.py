@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from medgraft.scores import lower_is_better
 from medgraft.studies.cell import ALL
 from medgraft.studies.contrasts import Contrast, across_models
+from medgraft.studies.naming import told_apart
 from medgraft.studies.published import Publications, Published
 from medgraft.studies.scored import Scored, Way
 
@@ -68,12 +68,13 @@ def table_of_study(scored: Scored, found: Sequence[Contrast]) -> Table:
     found : the contrasts of the study.
     """
     ways, models = scored.ways, across_models(scored)
+    called = told_apart(way.encoder for way in ways)
     one_strategy = len({way.strategy for way in ways}) == 1
 
     named = not models and len({(way.encoder, way.strategy) for way in ways}) > 1
 
     def model(way: Way) -> str:
-        return shown(way.encoder) if one_strategy else f"{shown(way.encoder)} {way.strategy}"
+        return called[way.encoder] if one_strategy else f"{called[way.encoder]} {way.strategy}"
 
     def names(way: Way) -> tuple[str, ...]:
         return (model(way), way.n) if named else (way.n,)
@@ -87,12 +88,6 @@ def table_of_study(scored: Scored, found: Sequence[Contrast]) -> Table:
         for key, by_column in rows.items()
     )
     return Table(("model", "n") if named else ("n",), columns, lines)
-
-
-def shown(encoder: str) -> str:
-    """An encoder's name as a table has room for it: of a file of weights its name alone."""
-    name, at, weights = encoder.partition("@")
-    return f"{name} ({Path(weights).stem})" if at else name
 
 
 def _entry(scored: Scored, way: Way) -> Entry:

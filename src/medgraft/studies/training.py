@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from medgraft.errors import EngineError, MedgraftError
+from medgraft.errors import EngineError, MedgraftError, WeightsError
 from medgraft.files import write_text
 from medgraft.pipeline.extraction import solves
 from medgraft.pipeline.one_run import OneRun
+from medgraft.pipeline.tracked import tracked
 from medgraft.progress import Observer
 from medgraft.recipe import Recipe
 from medgraft.run import Run
@@ -28,17 +29,21 @@ _TRIAL = "trial.json"
 _ERROR = "error.txt"
 
 
-def run_cell(desk: Desk, cell: Cell) -> Row:
+def run_cell(desk: Desk, cell: Cell, place: Path | None = None) -> Row:
     """Train and evaluate a cell in its folder, and return its row; a failure is a row as well.
 
     A cell that is finished is left alone, and one that broke off goes on: rates that were tried are not tried again.
+
+    Parameters
+    ----------
+    place : another folder to train it in.
     """
-    place = desk.study.place(cell)
+    place = place or desk.study.place(cell)
     start = time.perf_counter()
     try:
         return kept_row(place) or _run(desk, cell, place)
     except Exception as error:
-        row = failed(cell, desk, sentence_of(error), time.perf_counter() - start)
+        row = failed(cell, desk, sentence_of(error) + _remedy(error, cell), time.perf_counter() - start)
         place.mkdir(parents=True, exist_ok=True)
         write_text(place / _ERROR, traceback.format_exc())
         return row
@@ -59,16 +64,26 @@ def sentence_of(error: BaseException) -> str:
     return f"{type(error).__name__}: {text[:300]}"
 
 
+def _remedy(error: BaseException, cell: Cell) -> str:
+    """What a study does about weights that are not at hand; the error's own advice is on a single run."""
+    if isinstance(error, WeightsError) and cell.weights is None:
+        return f" Name a file of weights with the encoder: --encoder {cell.encoder}@FILE."
+    return ""
+
+
 def _run(desk: Desk, cell: Cell, place: Path) -> Row:
     if (place / _ERROR).is_file():  # it failed before: from nothing
         shutil.rmtree(place)
     start = time.perf_counter()
-    several = desk.plan.terms.budget > 1 and _learns(desk.recipe(cell, desk.plan.terms.rates[0]))
-    tried = _tried(desk, cell, place / "trials") if several else [_trial(desk, cell, desk.plan.terms.rates[0], place)]
+    first = desk.recipe(cell, desk.plan.terms.rates[0])
+    several = desk.plan.terms.budget > 1 and _learns(first)
+    tried = _tried(desk, cell, place / "trials") if several else [_trial(desk, first, place)]
     best = max(tried, key=lambda trial: _standing(trial.found))
     if several:
         _promote(place, _place_of(place / "trials", best.found["lr"]))
     recipe = desk.recipe(cell, best.found["lr"])
+    if several and recipe.track:
+        Run(place).recipe.model_copy(update={"track": recipe.track}).save(place / "recipe.yaml")
     run = _evaluated(desk, recipe, place, None if several else best.one)
     _tidy(place)
     # What was tried before this process began took its time as well.
@@ -90,7 +105,9 @@ def _run(desk: Desk, cell: Cell, place: Path) -> Row:
 
 def _evaluated(desk: Desk, recipe: Recipe, place: Path, one: OneRun | None) -> Run:
     """Score the cell's run on validation and test images; ``one`` has trained it in this process, or nobody has."""
-    one = one or _one_run(desk, recipe, Run(place), place)
+    if one is None:
+        one = _one_run(desk, recipe, Run(place), place)
+        one.observer = tracked(Run(place), one.observer)
     try:
         return one.evaluate()
     finally:
@@ -118,8 +135,11 @@ class _Trial:
 def _tried(desk: Desk, cell: Cell, folder: Path) -> list[_Trial]:
     """Train at one rate after the other, as the study's terms allow."""
     tried: list[_Trial] = []
+    # Who tracks runs is told of the cell, when its rate is known: trials are no runs that anybody looks for.
     while (rate := next_rate(desk.plan.terms, cell.seed, [trial.found for trial in tried])) is not None:
-        tried.append(_trial(desk, cell, rate, _place_of(folder, rate)))
+        recipe = desk.recipe(cell, rate)
+        untracked = recipe.model_copy(update={"track": ()}) if recipe.track else recipe
+        tried.append(_trial(desk, untracked, _place_of(folder, rate)))
     return tried
 
 
@@ -127,17 +147,17 @@ def _place_of(trials: Path, rate: float) -> Path:
     return trials / f"lr-{rate:g}"
 
 
-def _trial(desk: Desk, cell: Cell, rate: float, folder: Path) -> _Trial:
-    """Train at one rate, and look at validation images alone; what was tried before is read."""
+def _trial(desk: Desk, recipe: Recipe, folder: Path) -> _Trial:
+    """Train at the rate of a recipe, and look at validation images alone; what was tried before is read."""
     done = folder / _TRIAL
     if done.is_file():
         return _Trial(json.loads(done.read_text(encoding="utf-8")), None)
     start = time.perf_counter()
-    one = _trained(desk, desk.recipe(cell, rate), folder)
+    one = _trained(desk, recipe, folder)
     lines = Run(folder).history
     best = max((line for line in lines if line.get("chosen", True)), key=_standing)
     found = {
-        "lr": rate, "monitor": best["monitor"], "val": best["val"], "epochs": len(lines),
+        "lr": recipe.lr, "monitor": best["monitor"], "val": best["val"], "epochs": len(lines),
         "seconds": round(time.perf_counter() - start, 3),
     }  # fmt: skip
     write_text(done, json.dumps(found) + "\n")
@@ -150,15 +170,23 @@ def _trained(desk: Desk, recipe: Recipe, folder: Path) -> OneRun:
         shutil.rmtree(folder)
     one = _one_run(desk, recipe, begun, folder)
     try:
-        one.train()
+        _train(one)
     except EngineError:
         if desk.plan.recipe.engine != "auto":
             raise
         # The engine was measured with other weights; with these it is not exact enough, and PyTorch always is.
         shutil.rmtree(folder, ignore_errors=True)
         one = _one_run(desk, recipe.model_copy(update={"engine": "torch"}), None, folder)
-        one.train()
+        _train(one)
     return one
+
+
+def _train(one: OneRun) -> None:
+    try:
+        one.train()
+    except BaseException:
+        one.observer.close()  # who tracks the run is told that it broke off
+        raise
 
 
 def _one_run(desk: Desk, recipe: Recipe, begun: Run | None, folder: Path) -> OneRun:
