@@ -53,6 +53,7 @@ def cluster():
     with tempfile.TemporaryDirectory(prefix="mgray-") as scratch, pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         patch.setenv("RAY_TMPDIR", scratch)
+        patch.setenv("RAY_worker_niceness", "0")  # or other work on this machine starves them for minutes
         yield from _cluster(small, before)
 
 
