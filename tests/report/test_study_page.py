@@ -197,3 +197,12 @@ def test_the_page_says_which_blocks_were_reused_or_how_to_ask(tmp_path):
     assert 'href="cells/resnet50-WT-full-n50-s1/reuse/reuse.html"' in said
     random = make_study(tmp_path / "random", skills={("RI", None): 1.0, ("ST", None): 1.2})
     assert "Which blocks were reused" not in random.report().read_text(encoding="utf-8")
+
+
+def test_a_study_of_masks_beside_one_of_labels_is_refused_by_name(tmp_path, capsys):
+    make_study(tmp_path / "labels", seeds=1)
+    masks = make_study(tmp_path / "masks", seeds=1, masks=True)
+    assert main(["report", str(tmp_path / "labels"), "--beside", str(masks.folder)]) == 2
+    said = capsys.readouterr().err
+    assert f"--beside {masks.folder}: it cannot be told by the score of this study; metric: no cell has" in said
+    assert not (tmp_path / "labels" / "report.html").exists()

@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from medgraft.errors import RunError, listing
+from medgraft.errors import RecipeError, RunError, listing
 from medgraft.files import replacing, write_text
 from medgraft.report.study_page import write_study_page
 from medgraft.report.wording import metric_name
@@ -131,7 +131,7 @@ def _by_distance(own: Study, curves: Sequence[Curve], rest: Sequence[Study], met
         if each is own:
             known[name] = curves
         else:
-            scored = score_study(each, metric)
+            scored = _beside(each, metric)
             known[name] = gain_curves(scored, contrasts(scored))
     placed = gain_by_distance(known, {name: each.value for name, each in distances.items() if each is not None})
     return {
@@ -139,6 +139,13 @@ def _by_distance(own: Study, curves: Sequence[Curve], rest: Sequence[Study], met
         "distances": [_plain_placed(each) for each in placed],
         "cautions": list(_distance_cautions(distances)),
     }
+
+
+def _beside(other: Study, metric: str) -> Scored:
+    try:
+        return score_study(other, metric)
+    except RecipeError as error:
+        raise RecipeError(f"--beside {other.folder}: it cannot be told by the score of this study; {error}") from None
 
 
 def _named(studies: Sequence[Study]) -> dict[str, Study]:
