@@ -19,7 +19,7 @@ def reused_blocks(study: Study, scored: Scored) -> list[Mapping[str, Any]]:
     Each has ``cell``; ``answer``, the sentence of ``medgraft reuse``, or None where nobody has asked; and ``command``,
     which asks, as it is typed in the study's folder. The first cell that was asked is taken, else the first there is.
     """
-    found = []
+    found: list[Mapping[str, Any]] = []
     models = dict.fromkeys((way.encoder, way.strategy) for way in scored.ways if way.init == "WT")
     for encoder, strategy in models:
         ways = [way for way in scored.ways if way[:2] == (encoder, strategy) and way.init == "WT"]
@@ -36,8 +36,10 @@ def reused_blocks(study: Study, scored: Scored) -> list[Mapping[str, Any]]:
 
 def _finished(scored: Scored, way: Way) -> list[Mapping[str, Any]]:
     cells = scored.of(way)
-    rows: list[Mapping[str, Any]] = cells[cells["status"] == "finished"].to_dict("records")
-    return rows
+    return [
+        {str(name): value for name, value in row.items()}
+        for row in cells[cells["status"] == "finished"].to_dict("records")
+    ]
 
 
 def _command(scored: Scored, way: Way, cell: Mapping[str, Any]) -> str:
