@@ -34,6 +34,7 @@ COMMANDS = {
     "encoders": "list encoders, and weights pretrained on medical images",
     "rank": "rank encoders by how well their features suit your data, before training",
     "datasets": "list public data sets, and fetch them",
+    "workshop": "learn transfer learning in notebooks that check your code; grade a course",
 }
 
 EXAMPLES = """to begin:

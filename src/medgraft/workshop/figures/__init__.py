@@ -1,0 +1,1 @@
+"""Figures of the notebooks, drawn by code: one concept a file."""

@@ -1,0 +1,76 @@
+"""The names that a notebook's cells define, one cell after another, as its kernel would keep them."""
+
+from __future__ import annotations
+
+import linecache
+import sys
+import types
+from typing import Any
+
+from medgraft.workshop.catalogue import EXERCISES, exercise_of
+from medgraft.workshop.continuing import solution_object
+
+MODULE = "handed_in"
+"""What the module is called in which the cells are run."""
+
+
+class Session:
+    """Cells that were handed in, run in a module of their own.
+
+    Attributes
+    ----------
+    objects : by exercise, what a cell of it defined.
+    """
+
+    def __init__(self) -> None:
+        self.objects: dict[str, Any] = {}
+        self._module = types.ModuleType(MODULE)
+        self._stand_ins: dict[str, Any] = {}
+        sys.modules[MODULE] = self._module
+
+    def run(self, source: str, where: str, exercise: str | None) -> dict[str, Any]:
+        """Run a cell; of an exercise's, keep what it defines.
+
+        Returns
+        -------
+        dict
+            ``raised``, the error or None, and ``defined``: whether there is an object of the exercise to be tried. It
+            may be there in spite of an error further down in the cell.
+        """
+        from medgraft.workshop.worker import told
+
+        before = self._found(exercise)
+        raised = None
+        try:
+            linecache.cache[where] = (len(source), None, source.splitlines(True), where)
+            exec(compile(source, where, "exec"), self._module.__dict__)
+        except BaseException as error:  # a learner's sys.exit() as well
+            raised = told(error)
+        found = self._found(exercise)
+        defined = found is not None and not (raised and found is before)
+        if exercise is not None and defined:
+            self.objects[exercise] = found
+        return {"raised": raised, "defined": defined}
+
+    def gather(self) -> list[str]:
+        """Take what has an exercise's name, whichever cell defined it; returns these exercises.
+
+        What was imported from Medgraft is not the learner's.
+        """
+        for name in EXERCISES:
+            found = self._found(name)
+            if found is not None and not str(getattr(found, "__module__", "")).startswith("medgraft"):
+                self.objects[name] = found
+        return [name for name in EXERCISES if name in self.objects]
+
+    def stand_in(self, exercise: str) -> None:
+        """From now on, let cells use the workshop's own object under the exercise's name, as ``working`` does."""
+        self._stand_ins[exercise] = solution_object(exercise)
+        setattr(self._module, exercise_of(exercise).defines, self._stand_ins[exercise])
+
+    def _found(self, exercise: str | None) -> Any:
+        """What has the exercise's name and is not the workshop's own."""
+        if exercise is None:
+            return None
+        found = getattr(self._module, exercise_of(exercise).defines, None)
+        return None if found is self._stand_ins.get(exercise) else found

@@ -1,0 +1,104 @@
+"""What learners handed in: a folder a learner, or a file each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from medgraft.errors import DataError
+from medgraft.workshop.notebook import SUFFIXES, Notebook, read_notebook
+
+_SKIPPED = (".ipynb_checkpoints", "__pycache__", "__MACOSX", "site-packages")
+_MOST_FILES = 200
+_LARGEST_MODULE = 1 << 20
+"""Bytes of a learner's own module that is copied beside the notebooks."""
+
+
+@dataclass(frozen=True)
+class Handed:
+    """A file that was handed in; ``where`` is its path below the learner's folder."""
+
+    where: str
+    notebook: Notebook
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What a learner handed in, read once, before anything of it is run.
+
+    Attributes
+    ----------
+    learner : the folder's name, or the file's without its ending.
+    files : notebooks with cells of exercises first.
+    modules : by path below the learner's folder, the text of Python files that a notebook may import.
+    unread : what could not be read, a sentence each.
+    """
+
+    learner: str
+    files: tuple[Handed, ...]
+    modules: dict[str, bytes] = field(default_factory=dict)
+    unread: tuple[str, ...] = ()
+
+    def unpack(self, folder: Path) -> None:
+        """Write the learner's own modules, where the notebooks will look for them."""
+        for where, content in self.modules.items():
+            target = folder / where
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
+
+
+def read_submissions(folder: Path) -> list[Submission]:
+    """All that was handed in, by learner.
+
+    Parameters
+    ----------
+    folder : a folder for each learner, with ``.ipynb`` or ``.py`` files at any depth, or such a file for each.
+
+    Raises
+    ------
+    DataError
+        Where it is no folder, or nothing in it was handed in.
+    """
+    if not folder.is_dir():
+        raise DataError(f"{folder} is no folder. Name the one that holds a folder (or a notebook) for each learner.")
+    by_learner: dict[str, list[Path]] = {}
+    for entry in sorted(folder.iterdir()):
+        if entry.name.startswith(".") or entry.name in _SKIPPED or entry.is_symlink():
+            continue
+        if entry.is_dir():
+            by_learner.setdefault(entry.name, []).extend(_files(entry))
+        elif entry.suffix in SUFFIXES:
+            by_learner.setdefault(entry.stem, []).append(entry)
+    if not any(by_learner.values()):
+        raise DataError(f"{folder} holds no notebook (.ipynb, .py), nor folders with any.")
+    return [_read(learner, folder, paths) for learner, paths in sorted(by_learner.items())]
+
+
+def _files(folder: Path) -> list[Path]:
+    """Notebooks and modules at any depth; links, which may lead anywhere, are left out."""
+    found = []
+    for path in sorted(folder.rglob("*")):
+        inside = path.relative_to(folder).parts
+        hidden = any(part.startswith(".") or part in _SKIPPED for part in inside)
+        if path.suffix in SUFFIXES and path.is_file() and not path.is_symlink() and not hidden:
+            found.append(path)
+    return found
+
+
+def _read(learner: str, folder: Path, paths: list[Path]) -> Submission:
+    handed, modules, unread = [], {}, []
+    for path in paths[:_MOST_FILES]:
+        inside = path.relative_to(folder)
+        below = Path(*inside.parts[1:]) if len(inside.parts) > 1 else inside
+        try:
+            handed.append(Handed(below.as_posix(), read_notebook(path)))
+        except DataError as error:
+            unread.append(str(error))
+            continue
+        if path.suffix == ".py" and path.stat().st_size <= _LARGEST_MODULE:
+            modules[below.as_posix()] = path.read_bytes()
+    if len(paths) > _MOST_FILES:
+        unread.append(f"{learner}: {len(paths)} files; those after the first {_MOST_FILES} were left out.")
+    handed.sort(key=lambda one: not one.notebook.exercises)
+    name = learner.encode("utf-8", "replace").decode()  # a name may hold bytes that are no text
+    return Submission(name, tuple(handed), modules, tuple(unread))
