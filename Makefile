@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test coverage clean
+.PHONY: demo test coverage notebooks clean
 
 demo: .venv/installed
 	$(BIN)/medgraft demo
@@ -17,6 +17,10 @@ test: .venv/installed-dev
 # Counting lines makes the tests take a third to a half longer, so it is asked for by itself.
 coverage: .venv/installed-dev
 	$(BIN)/pytest -n logical --dist loadfile --cov=medgraft --cov-report=term:skip-covered
+
+# The text of each notebook is what is edited; the .ipynb beside it is made from it.
+notebooks: .venv/installed-dev
+	$(BIN)/python workshop/build.py
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

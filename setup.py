@@ -1,4 +1,4 @@
-"""Puts the notebooks of workshop/ into the package that is built; all else is said in pyproject.toml."""
+"""Puts the notebooks and the pages of docs/ into the package that is built; all else is said in pyproject.toml."""
 
 from pathlib import Path
 
@@ -18,9 +18,9 @@ class BuildWithNotebooks(build_py):
         if self.editable_mode:
             return
         target = Path(self.build_lib) / "medgraft" / "workshop" / "material"
-        for notebook in sorted(Path("workshop").glob("[0-9][0-9]_*.py")):
-            self.mkpath(str(target))
-            self.copy_file(str(notebook), str(target / notebook.name))
+        for source in [*sorted(Path("workshop").glob("[0-9][0-9]_*.ipynb")), *sorted(Path("docs").rglob("*.md"))]:
+            self.mkpath(str(target / source.parent))
+            self.copy_file(str(source), str(target / source))
 
 
 setup(cmdclass={"build_py": BuildWithNotebooks})

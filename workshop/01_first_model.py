@@ -11,7 +11,7 @@
 #     name: python3
 # ---
 
-# %% [markdown] slideshow={"slide_type": "slide"}
+# %% [markdown]
 # # 1. What transfer learning is, and a first model
 #
 # A network that has learned to tell a thousand kinds of photographs apart has learned to see edges, textures and
@@ -27,7 +27,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import medgraft as mg
-from medgraft.workshop import quiz
+from medgraft.workshop import kept, quiz
 from medgraft.workshop.figures.few_labels import few_labels
 from medgraft.workshop.figures.outlines import gallery, outlines
 from medgraft.workshop.figures.time_spent import where_time_goes
@@ -53,7 +53,7 @@ rows = data.table.head(6)
 small = [mg.data.resize_image(mg.data.read_image(path), 128) for path in rows["image"]]
 gallery(small, list(rows["id"]))
 
-# %% [markdown] slideshow={"slide_type": "slide"}
+# %% [markdown]
 # ## A frozen model in five lines
 #
 # **Frozen** means that the encoder stays exactly as it came. Only the decoder learns. It is the first thing to try:
@@ -67,17 +67,12 @@ gallery(small, list(rows["id"]))
 # mask = run.predict("new.jpg").mask
 # ```
 #
-# The cell below does just that, and says where the run is kept.
-
+# The cell below does just that. `kept` adds a folder for the run, one for each choice of options: run the notebook
+# again, and a finished run is opened; change an option, and it is trained anew.
 
 # %%
-def run_of(name):
-    """Where a run of this data is kept; a finished one is opened when the notebook is run again."""
-    folder = WORK / "runs" / f"{data.name}-{name}"
-    return {"out": folder, "resume": (folder / "recipe.yaml").is_file()}
-
-
-run = mg.fit(data, strategy="frozen", size=64, epochs=8, **run_of("frozen"))
+RUNS = WORK / "runs" / data.name
+run = mg.fit(data, **kept(RUNS / "frozen", strategy="frozen", size=64, epochs=8))
 
 for metric in ("dice", "auc"):
     if metric in run.scores.test:
@@ -120,7 +115,7 @@ info = run.model_info
 print(f"{info['trainable'] / 1e6:.1f} of {info['parameters'] / 1e6:.1f} million parameters learned")
 print(f"encoder: {info['spec']['encoder']}, weights: {info['weights']['source']} ({info['weights']['licence']})")
 
-# %% [markdown] slideshow={"slide_type": "slide"}
+# %% [markdown]
 # ## When it pays
 #
 # **Few labels.** A model with millions of free parameters can learn a few dozen images by heart: it *overfits*. Fixed
@@ -146,7 +141,7 @@ few_labels()
 # model with everything learning, for a few epochs.
 
 # %%
-full = mg.fit(data, strategy="full", size=64, epochs=3, patience=0, **run_of("full"))
+full = mg.fit(data, **kept(RUNS / "full", strategy="full", size=64, epochs=3, patience=0))
 where_time_goes({"frozen": run.history, "everything learns": full.history})
 
 # %% [markdown]
@@ -179,7 +174,7 @@ for name, one in {"frozen, 8 epochs": run, "everything learns, 3 epochs": full}.
 # %% tags=["quiz"]
 quiz("when-it-helps")
 
-# %% [markdown] slideshow={"slide_type": "slide"}
+# %% [markdown]
 # ## What you can say now
 #
 # - Transfer learning reuses what an encoder learned elsewhere; a frozen encoder stays as it came, and only the new

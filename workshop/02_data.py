@@ -11,7 +11,7 @@
 #     name: python3
 # ---
 
-# %% [markdown] slideshow={"slide_type": "slide"}
+# %% [markdown]
 # # 2. Data
 #
 # Most models that disappoint do so because of their data: a mask that belongs to another image, an augmentation that
@@ -72,7 +72,7 @@ def small_copy(data, folder, size, most=150):
 root = small_copy(data, WORK / f"{data.name}-{SIZE}-pixels", SIZE)
 print(*sorted(path.name for path in (root / "images").iterdir())[:3], "...")
 
-# %% [markdown] slideshow={"slide_type": "slide"}
+# %% [markdown]
 # ## Exercise: a paired data set
 #
 # PyTorch asks two things of a data set: how long it is, and what its i-th item is. The traps are in the pairing. Two
@@ -91,7 +91,7 @@ print(*sorted(path.name for path in (root / "images").iterdir())[:3], "...")
 # For example, `PairedDataset(root)[0][1].unique()` is `tensor([0., 1.])`.
 
 
-# %% tags=["exercise"] exercise="dataset" nbgrader={"grade": false, "grade_id": "dataset", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% tags=["exercise"] exercise="dataset"
 class PairedDataset(Dataset):
     def __init__(self, root):
         # the list of pairs, once
@@ -139,7 +139,7 @@ streaming_mean()
 # the same standard deviation.
 
 
-# %% tags=["exercise"] exercise="mean-std" nbgrader={"grade": false, "grade_id": "mean-std", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% tags=["exercise"] exercise="mean-std"
 def mean_std(images):
     # three sums that grow, image by image
     raise NotImplementedError
@@ -197,7 +197,7 @@ what_anatomy_forbids()
 # `np.random.default_rng(1)` another one. `rotate` and `affine` are imported above.
 
 
-# %% tags=["exercise"] exercise="augmentation" nbgrader={"grade": false, "grade_id": "augmentation", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% tags=["exercise"] exercise="augmentation"
 def augment(image, rng):
     # rng.uniform(-10, 10) is an angle
     raise NotImplementedError
@@ -213,7 +213,7 @@ rng = np.random.default_rng(0)
 drawn = [xray, *(augment(xray, rng) for _ in range(5))]
 show_pairs(drawn, [torch.zeros_like(xray)] * 6, ["as it is", *(f"draw {k}" for k in range(1, 6))])
 
-# %% [markdown] slideshow={"slide_type": "slide"}
+# %% [markdown]
 # ## Exercise: an image together with its mask
 #
 # In segmentation the mask has to go wherever the image goes: by the same angle, the same shift, the same flip. If
@@ -230,7 +230,7 @@ show_pairs(drawn, [torch.zeros_like(xray)] * 6, ["as it is", *(f"draw {k}" for k
 # - the mask still of 0 and 1. A mask with no lesion stays empty.
 
 
-# %% tags=["exercise"] exercise="paired-augmentation" nbgrader={"grade": false, "grade_id": "paired-augmentation", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% tags=["exercise"] exercise="paired-augmentation"
 def augment_pair(image, mask, rng):
     # draw first, then do the same to both
     raise NotImplementedError
@@ -302,7 +302,7 @@ print(f"whole patients:          {np.mean(by_patient):.0%}")
 # For example, `make_loaders(dataset, labels, (0.7, 0.15, 0.15), 16, seed=0)`.
 
 
-# %% tags=["exercise"] exercise="split-loaders" nbgrader={"grade": false, "grade_id": "split-loaders", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% tags=["exercise"] exercise="split-loaders"
 def make_loaders(dataset, labels, ratios, batch_size, seed):
     # np.random.default_rng(seed) draws what goes where
     raise NotImplementedError
@@ -340,7 +340,7 @@ def pixels_in(loader):
 mean, std = mean_std(pixels_in(train))
 print("training images: mean", np.round(mean, 4), "std", np.round(std, 4))
 
-# %% [markdown] slideshow={"slide_type": "slide"}
+# %% [markdown]
 # ## What `fit` does of this
 #
 # You have written by hand what `mg.fit` does with a folder: it pairs by name and refuses what has no mask, keeps
@@ -354,7 +354,7 @@ print("training images: mean", np.round(mean, 4), "std", np.round(std, 4))
 # %% tags=["quiz"]
 quiz("normalisation-and-leakage")
 
-# %% [markdown] slideshow={"slide_type": "slide"}
+# %% [markdown]
 # ## What you can say now
 #
 # - Images and masks are paired by name; a missing mask is an error and never an empty mask.

@@ -11,7 +11,7 @@
 #     name: python3
 # ---
 
-# %% [markdown] slideshow={"slide_type": "slide"}
+# %% [markdown]
 # # 3. A U-Net from parts, and its loss
 #
 # To draw the outline of a lesion, a network has to answer for every pixel. That asks for two things at once: to see
@@ -56,7 +56,7 @@ images = torch.from_numpy(pictures / np.float32(np.iinfo(pictures.dtype).max)).p
 masks = torch.from_numpy(outlined).float()[:, None]
 print(f"{data.name}: images {tuple(images.shape)}, masks {tuple(masks.shape)}, {masks.mean():.1%} lesion")
 
-# %% [markdown] slideshow={"slide_type": "slide"}
+# %% [markdown]
 # ## Exercise: DoubleConv
 #
 # The brick of a U-Net: a convolution of 3 x 3, BatchNorm, ReLU, and all three again. Two small convolutions see as
@@ -68,7 +68,7 @@ print(f"{data.name}: images {tuple(images.shape)}, masks {tuple(masks.shape)}, {
 # For example, `DoubleConv(3, 16)(torch.rand(2, 3, 33, 40)).shape` is `[2, 16, 33, 40]`.
 
 
-# %% tags=["exercise"] exercise="double-conv" nbgrader={"grade": false, "grade_id": "double-conv", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% tags=["exercise"] exercise="double-conv"
 class DoubleConv(nn.Sequential):
     def __init__(self, in_channels, out_channels):
         raise NotImplementedError
@@ -78,7 +78,7 @@ class DoubleConv(nn.Sequential):
 check("double-conv", DoubleConv)
 DoubleConv = working("double-conv", DoubleConv)
 
-# %% [markdown] slideshow={"slide_type": "slide"}
+# %% [markdown]
 # ## How far a pixel sees
 #
 # One line through a network, with the input at the bottom. Filled cells are what the value at the top has seen: its
@@ -98,7 +98,7 @@ for depth in range(1, 6):
     stack = double + ([("max pool 2", 2, 2), *double] * (depth - 1))
     print(f"{depth} levels: {levels(stack)[-1].field:3} pixels")
 
-# %% [markdown] slideshow={"slide_type": "slide"}
+# %% [markdown]
 # ## Exercise: Down
 #
 # A step down halves height and width. Max pooling keeps the strongest answer of each 2 x 2 window; it has nothing to
@@ -110,7 +110,7 @@ for depth in range(1, 6):
 # For example, `Down(16, 32)(torch.rand(1, 16, 33, 40)).shape` is `[1, 32, 16, 20]`.
 
 
-# %% tags=["exercise"] exercise="down" nbgrader={"grade": false, "grade_id": "down", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% tags=["exercise"] exercise="down"
 class Down(nn.Sequential):
     def __init__(self, in_channels, out_channels):
         raise NotImplementedError
@@ -120,7 +120,7 @@ class Down(nn.Sequential):
 check("down", Down)
 Down = working("down", Down)
 
-# %% [markdown] slideshow={"slide_type": "slide"}
+# %% [markdown]
 # ## Going up: the transposed convolution
 #
 # On the way back every pixel has to become four. A transposed convolution does it with weights that learn: each input
@@ -137,7 +137,7 @@ transposed_convolution()
 # %%
 transposed_convolution(np.ones((2, 2)), np.ones((3, 3)))
 
-# %% [markdown] slideshow={"slide_type": "slide"}
+# %% [markdown]
 # ## Exercise: Up
 #
 # A step up enlarges the coarse map and puts it beside the **skip**: what the way down held at this size. The coarse
@@ -152,7 +152,7 @@ transposed_convolution(np.ones((2, 2)), np.ones((3, 3)))
 # For example, `Up(32, 16)(torch.rand(1, 32, 3, 4), torch.rand(1, 16, 7, 8)).shape` is `[1, 16, 7, 8]`.
 
 
-# %% tags=["exercise"] exercise="up" nbgrader={"grade": false, "grade_id": "up", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% tags=["exercise"] exercise="up"
 class Up(nn.Module):
     def __init__(self, in_channels, out_channels):
         super().__init__()
@@ -166,7 +166,7 @@ class Up(nn.Module):
 check("up", Up)
 Up = working("up", Up)
 
-# %% [markdown] slideshow={"slide_type": "slide"}
+# %% [markdown]
 # ## Exercise: the whole U-Net
 #
 # Down the left side, keeping what each level holds; up the right side, taking these back, the last one first.
@@ -184,7 +184,7 @@ unet_diagram(widths=(16, 32, 64), side=64)
 # For example, `UNet(3, 1, (8, 16))(torch.rand(2, 3, 33, 21)).shape` is `[2, 1, 33, 21]`.
 
 
-# %% tags=["exercise"] exercise="unet" nbgrader={"grade": false, "grade_id": "unet", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% tags=["exercise"] exercise="unet"
 class UNet(nn.Module):
     def __init__(self, in_channels, classes, widths):
         super().__init__()
@@ -248,7 +248,7 @@ losses_on_small_lesions()
 # For example, where all logits are 100 and all of the mask is 1, it is 0.
 
 
-# %% tags=["exercise"] exercise="dice-loss" nbgrader={"grade": false, "grade_id": "dice-loss", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% tags=["exercise"] exercise="dice-loss"
 class DiceLoss(nn.Module):
     def __init__(self, smooth=1.0):
         super().__init__()
@@ -262,7 +262,7 @@ class DiceLoss(nn.Module):
 check("dice-loss", DiceLoss)
 DiceLoss = working("dice-loss", DiceLoss)
 
-# %% [markdown] slideshow={"slide_type": "subslide"}
+# %% [markdown]
 # ### Masks that are empty
 #
 # A healthy image has an empty mask. What should a loss do there? Here the mask is empty, and the model sees a blob of
@@ -297,7 +297,7 @@ for blob in (10, 100, 1000, 4000):
 logits, target = torch.randn(4, 1, 32, 32), (torch.rand(4, 1, 32, 32) < 0.2).float()
 print(f"yours {DiceLoss()(logits, target):.6f}, Medgraft {mg.losses.Dice()(logits, target[:, 0].long()):.6f}")
 
-# %% [markdown] slideshow={"slide_type": "slide"}
+# %% [markdown]
 # ## The two losses at work
 #
 # A toy, made to be hard in just this way: noise with a faint spot of a few pixels. The same small U-Net, from the

@@ -11,7 +11,7 @@
 #     name: python3
 # ---
 
-# %% [markdown] slideshow={"slide_type": "slide"}
+# %% [markdown]
 # # 4. A U-Net on a pretrained encoder
 #
 # In the last notebook every number of your U-Net began at random. Half of a U-Net, the way down, does what any
@@ -37,7 +37,7 @@ from torch import nn
 import medgraft as mg
 from medgraft.evaluation import bootstrap_mean, paired_difference, segmentation_row
 from medgraft.progress import Observer
-from medgraft.workshop import check, working
+from medgraft.workshop import check, kept, working
 from medgraft.workshop.figures.encoder_pyramid import encoder_pyramid
 from medgraft.workshop.figures.frozen_prefix import frozen_prefix
 from medgraft.workshop.figures.outlines import outlines
@@ -68,7 +68,7 @@ masks = (torch.from_numpy(np.array(store.masks)) > 0).to(torch.uint8)
 train, val, test = (torch.from_numpy(manifest.rows(split)) for split in mg.data.SPLITS)
 print(f"{len(manifest)} images: {len(train)} train, {len(val)} val, {len(test)} test")
 
-# %% [markdown] slideshow={"slide_type": "slide"}
+# %% [markdown]
 # ## What an encoder gives
 #
 # A classifier ends with one answer for the whole image. On its way there it halves the image five times, and before
@@ -90,7 +90,7 @@ with torch.no_grad():
 # %%
 encoder_pyramid(encoder.channels, SIZE)
 
-# %% [markdown] slideshow={"slide_type": "slide"}
+# %% [markdown]
 # ## A step up that fits any skip
 #
 # Your `Up` of notebook 3 could count on two things: that a skip is twice as large as the coarse map, and that it has
@@ -115,11 +115,13 @@ smart_up()
 #
 # Example: `SmartUp(320, 112, 64)` maps `[2, 320, 4, 4]` and `[2, 112, 7, 8]` to `[2, 64, 7, 8]`.
 
-# %% tags=["exercise"] exercise="smart-up" nbgrader={"grade": false, "grade_id": "smart-up", "locked": false, "schema_version": 3, "solution": true, "task": false}
+
+# %% tags=["exercise"] exercise="smart-up"
 class SmartUp(nn.Module):
     def __init__(self, in_channels, skip_channels, out_channels):
         super().__init__()
         raise NotImplementedError
+
 
 # %% tags=["check"]
 check("smart-up", SmartUp)
@@ -150,21 +152,24 @@ SmartUp = working("smart-up", SmartUp)
 #
 # Example: `EncoderUNet(encoder, 1)(torch.rand(2, 3, 65, 50))` has the shape `[2, 1, 65, 50]`.
 
-# %% tags=["exercise"] exercise="encoder-unet" nbgrader={"grade": false, "grade_id": "encoder-unet", "locked": false, "schema_version": 3, "solution": true, "task": false}
+
+# %% tags=["exercise"] exercise="encoder-unet"
 class EncoderUNet(nn.Module):
     def __init__(self, encoder, classes):
         super().__init__()
         raise NotImplementedError
 
+
 # %% tags=["check"]
 check("encoder-unet", EncoderUNet)
 EncoderUNet = working("encoder-unet", EncoderUNet)
 
-# %% [markdown] slideshow={"slide_type": "slide"}
+# %% [markdown]
 # ## Frozen means frozen
 #
 # The encoder knows much and you have few images. So at first it stays as it is, and the decoder alone learns:
 # *feature extraction*. The usual line for this is `encoder.requires_grad_(False)`. Let us see what it leaves open.
+
 
 # %%
 def features_moved(freeze):
@@ -196,9 +201,11 @@ print(f"requires_grad_(False) alone: features moved by {features_moved(lambda m:
 #
 # Change the module in place or return a frozen one.
 
-# %% tags=["exercise"] exercise="freeze" nbgrader={"grade": false, "grade_id": "freeze", "locked": false, "schema_version": 3, "solution": true, "task": false}
+
+# %% tags=["exercise"] exercise="freeze"
 def freeze(module):
     raise NotImplementedError
+
 
 # %% tags=["check"]
 check("freeze", freeze)
@@ -207,13 +214,14 @@ freeze = working("freeze", freeze)
 # %%
 print(f"your freeze: features moved by {features_moved(lambda m: freeze(m) or m):.1f}%")
 
-# %% [markdown] slideshow={"slide_type": "slide"}
+# %% [markdown]
 # ## What never changes need not be computed twice
 #
 # A frozen encoder returns the same for the same image, in every epoch. So run it once, and keep what it returned.
 
 # %%
 frozen_prefix(len(encoder.blocks))
+
 
 # %%
 class Stored(nn.Module):
@@ -239,6 +247,7 @@ print(f"{len(images)} images through the encoder, once: {time.perf_counter() - s
 # %% [markdown]
 # Now the training: cross-entropy and Dice together (`mg.losses.Combo`), AdamW, one cycle of the rate. It is the same
 # for both models, so that only the models differ. After each epoch the validation Dice is taken, image by image.
+
 
 # %%
 def look(model, rows):
@@ -320,6 +329,7 @@ print(f"difference: {paired_difference(found['frozen'][1], found['scratch'][1], 
 # Such figures are often quoted, seldom explained. Measure it: one step with 16 images, in four ways. Each leaves out
 # something that the one before it did; a U-Net from scratch stands beside them.
 
+
 # %%
 def milliseconds(work, times=3):
     work()  # the first call prepares
@@ -352,14 +362,14 @@ def step(model):
 learning = copy.deepcopy(encoder).requires_grad_(True)
 whole = milliseconds(step(EncoderUNet(learning, 1)))
 fixed = milliseconds(step(EncoderUNet(frozen, 1)))
-kept = milliseconds(step(EncoderUNet(stored, 1)))
+looked_up = milliseconds(step(EncoderUNet(stored, 1)))
 reading = milliseconds(decode)
 plain = reading + whole
 for name, ms in (
     ("files decoded, all learns", plain),
     ("images in memory, all learns", whole),
     ("encoder frozen", fixed),
-    ("features kept", kept),
+    ("features kept", looked_up),
     ("for comparison: U-Net from scratch", milliseconds(step(scratch))),
 ):
     print(f"{name:<36}{ms:7.0f} ms a step, {plain / ms:4.1f} times as fast as the first")
@@ -373,12 +383,12 @@ for name, ms in (
 # All of this is one call, with splits, probe, best epoch, intervals and a report:
 
 # %%
-run_folder = WORK / f"run-{time.time_ns()}"
 options = {"engine": "torch", "precision": "fp32", "memory_format": "channels_last"}  # nothing to measure first
-run = mg.fit(manifest, strategy="frozen", size=SIZE, epochs=4, out=run_folder, observer=Observer(), **options)
+options |= kept(WORK / "runs" / manifest.name / "frozen", strategy="frozen", size=SIZE, epochs=4, **options)
+run = mg.fit(manifest, observer=Observer(), **options)
 print(f"test Dice {run.scores.test['dice']}, report: {run.folder / 'report.html'}")
 
-# %% [markdown] slideshow={"slide_type": "slide"}
+# %% [markdown]
 # ## What you can say now
 #
 # - A U-Net can stand on any encoder that returns a pyramid, if each step up takes its size and channels from the
@@ -387,5 +397,5 @@ print(f"test Dice {run.scores.test['dice']}, report: {run.folder / 'report.html'
 # - What does not change is computed once. That is where most of the speed comes from, and I have measured how much.
 # - Two models are compared on the same images, by the interval of their difference.
 #
-# **Read on:** docs/explanation/speed.md on where time goes, docs/how-to/train.md on strategies,
-# docs/explanation/scores.md on intervals and comparisons.
+# Read on: [Where the time goes](../docs/explanation/speed.md), [Train](../docs/how-to/train.md), [What a score
+# says](../docs/explanation/scores.md).

@@ -11,7 +11,7 @@
 #     name: python3
 # ---
 
-# %% [markdown] slideshow={"slide_type": "slide"}
+# %% [markdown]
 # # 5. Classification: how much should learn?
 #
 # A mask says something of every pixel. A label says one thing of a whole image, so labels teach far less, and it
@@ -36,7 +36,7 @@ from torch import nn
 import medgraft as mg
 from medgraft.pipeline.compare import comparison_table
 from medgraft.progress import Observer
-from medgraft.workshop import check, quiz, working
+from medgraft.workshop import check, kept, quiz, working
 from medgraft.workshop.drawn import drawn_labels
 from medgraft.workshop.figures.decision_table import decision_table
 from medgraft.workshop.figures.learning_rates import block_rates, flattened, schedules
@@ -76,7 +76,7 @@ with torch.no_grad():
     features = torch.cat([encoder(part) for part in images.split(16)]).numpy()
 print("features:", features.shape)
 
-# %% [markdown] slideshow={"slide_type": "slide"}
+# %% [markdown]
 # ## Before anything: a split by patient
 #
 # Two photographs of one patient are alike. If one is in training and the other in test, a model may recognise the
@@ -95,9 +95,11 @@ print("features:", features.shape)
 #
 # Example: with `patients = ["a", "a", "b", "c"]`, the rows 0 and 1 always end up in the same part.
 
-# %% tags=["exercise"] exercise="group-split" nbgrader={"grade": false, "grade_id": "group-split", "locked": false, "schema_version": 3, "solution": true, "task": false}
+
+# %% tags=["exercise"] exercise="group-split"
 def group_split(patients, labels, ratios, seed):
     raise NotImplementedError
+
 
 # %% tags=["check"]
 check("group-split", group_split)
@@ -126,7 +128,7 @@ for seed in range(20):
     fair.append(nearest_accuracy(known, asked))
 print(f"random labels, split by image: {np.mean(leaky):.0%} right; by patient: {np.mean(fair):.0%}")
 
-# %% [markdown] slideshow={"slide_type": "slide"}
+# %% [markdown]
 # ## Three strategies
 #
 # | strategy | what learns |
@@ -136,19 +138,20 @@ print(f"random labels, split by image: {np.mean(leaky):.0%} right; by patient: {
 # | `full` | everything, the encoder at lower rates |
 #
 # More that learns can fit these images better, and can also forget more of what the encoder knew. All three get the
-# same split; the epochs are few, so that you need not wait.
+# same split; the epochs are few, so that you need not wait. (`kept` opens a run that was finished with just these
+# options; then it takes no time.)
 
 # %%
 QUICK = {"size": SIZE, "engine": "torch", "precision": "fp32", "memory_format": "channels_last", "batch_size": 16}
-stamp, runs = time.time_ns(), {}
+RUNS, runs = WORK / "runs" / manifest.name, {}
 for strategy, more in (("frozen", {}), ("partial", {"epochs": 6, "views": 2}), ("full", {"epochs": 4})):
     start = time.perf_counter()
-    out = WORK / f"{strategy}-{stamp}" / strategy
-    runs[strategy] = mg.fit(manifest, strategy=strategy, out=out, observer=Observer(), **more, **QUICK)
+    options = kept(RUNS / strategy, strategy=strategy, **more, **QUICK)
+    runs[strategy] = mg.fit(manifest, observer=Observer(), **options)
     print(f"{strategy:<8} {time.perf_counter() - start:5.1f} s, test AUC {runs[strategy].scores.test['auc']}")
 
 # %%
-_, plain, page = mg.compare([run.folder for run in runs.values()], WORK / f"strategies-{stamp}.html")
+_, plain, page = mg.compare([run.folder for run in runs.values()], WORK / "strategies.html")
 print(comparison_table(plain))
 
 # %% [markdown]
@@ -189,9 +192,11 @@ block_rates({name: [*strategy.rates(blocks, 0), strategy.lr] for name, strategy 
 # Example: with `lr=0.01`, `decay=0.5` and two blocks the rates are 0.01 (head), 0.005 (last block) and 0.0025
 # (first).
 
-# %% tags=["exercise"] exercise="layer-wise-rates" nbgrader={"grade": false, "grade_id": "layer-wise-rates", "locked": false, "schema_version": 3, "solution": true, "task": false}
+
+# %% tags=["exercise"] exercise="layer-wise-rates"
 def make_optimiser(model, lr, decay, steps):
     raise NotImplementedError
+
 
 # %% tags=["check"]
 check("layer-wise-rates", make_optimiser)
@@ -200,6 +205,7 @@ make_optimiser = working("layer-wise-rates", make_optimiser)
 # %% [markdown]
 # The trap is the schedule. `OneCycleLR` with a single `max_lr` sets one peak for all groups, and the careful rates
 # are gone, with no error. Compare what each does to the groups of a real model:
+
 
 # %%
 def rates_over_time(optimiser, schedule, steps):
@@ -222,7 +228,7 @@ flattened(np.max(own, axis=0), one_peak, own)
 # %% tags=["quiz"]
 quiz("rates-and-unfreezing")
 
-# %% [markdown] slideshow={"slide_type": "slide"}
+# %% [markdown]
 # ## Grey images
 #
 # X-rays have one channel, the pretrained first convolution wants three. One can copy the grey image three times. But
@@ -235,9 +241,11 @@ quiz("rates-and-unfreezing")
 #
 # Example: a `conv` with weights `[32, 3, 3, 3]` becomes one with weights `[32, 1, 3, 3]`.
 
-# %% tags=["exercise"] exercise="grey-input" nbgrader={"grade": false, "grade_id": "grey-input", "locked": false, "schema_version": 3, "solution": true, "task": false}
+
+# %% tags=["exercise"] exercise="grey-input"
 def grey(conv):
     raise NotImplementedError
+
 
 # %% tags=["check"]
 check("grey-input", grey)
@@ -255,7 +263,7 @@ with torch.no_grad():
     apart = (grey_encoder(single) - encoder(single.repeat(1, 3, 1, 1))).abs().max()
     print(f"Medgraft's encoder with in_channels=1, its features against three copies: {float(apart):.1e}")
 
-# %% [markdown] slideshow={"slide_type": "slide"}
+# %% [markdown]
 # ## Rare classes
 #
 # Take away most of the positives, as in screening. A model that calls everything negative is then right most of the
@@ -264,8 +272,8 @@ with torch.no_grad():
 # %%
 rng = np.random.default_rng(1)
 sick = np.unique(patients[labels == 1])
-kept = np.isin(patients, rng.choice(sick, max(8, len(sick) // 5), replace=False)) | (labels == 0)
-rows = np.flatnonzero(kept)
+chosen = np.isin(patients, rng.choice(sick, max(8, len(sick) // 5), replace=False)) | (labels == 0)
+rows = np.flatnonzero(chosen)
 parts = group_split(patients[rows], labels[rows], (0.5, 0.25, 0.25), 0)
 known, asked = rows[parts[0]], rows[np.concatenate(parts[1:])]
 print(f"{labels[asked].mean():.0%} positive. Always negative: accuracy {1 - labels[asked].mean():.2f}")
@@ -305,12 +313,12 @@ for change in advice.changes[:3]:
 # %% [markdown]
 # Is it right? Hold it against your three runs above. On four real data sets, at 128 pixels with one split and one
 # seed, the advised strategy was the best of five once, and lost 0.011 to 0.059 in Dice or AUC on the others
-# (docs/how-to/advise.md). A rule is where to begin; a comparison decides.
+# ([Ask for advice](../docs/how-to/advise.md)). A rule is where to begin; a comparison decides.
 
 # %% tags=["quiz"]
 quiz("extract-or-tune")
 
-# %% [markdown] slideshow={"slide_type": "slide"}
+# %% [markdown]
 # ## What you can say now
 #
 # - A split is made by patient before anything else; a model can score well on random labels if it is not.
@@ -320,4 +328,5 @@ quiz("extract-or-tune")
 # - Grey images need no copies, only the sum of the first weights. Rare classes need other scores than accuracy.
 # - A table says where to begin, `advise` measures, `compare` decides.
 #
-# **Read on:** docs/how-to/classify.md, docs/how-to/advise.md, docs/how-to/train.md.
+# Read on: [Classify](../docs/how-to/classify.md), [Ask for advice](../docs/how-to/advise.md),
+# [Train](../docs/how-to/train.md).

@@ -11,7 +11,7 @@
 #     name: python3
 # ---
 
-# %% [markdown] slideshow={"slide_type": "slide"}
+# %% [markdown]
 # # 6. Does transfer help?
 #
 # So far transfer was taken for granted. Now you doubt it. A pretrained encoder may do well for three reasons: its
@@ -36,7 +36,7 @@ from medgraft.studies.published import read_published
 from medgraft.transfer.distance import from_pretraining
 from medgraft.transfer.initialise import Initialisation, initialise
 from medgraft.transfer.reuse import block_outputs, pooled, similarity, vote
-from medgraft.workshop import check, quiz, working
+from medgraft.workshop import check, kept, quiz, working
 from medgraft.workshop.drawn import drawn_labels
 from medgraft.workshop.figures.distance_ruler import distance_ruler
 from medgraft.workshop.figures.similarity_map import block_curves, similarity_map
@@ -60,7 +60,7 @@ labels = manifest.presence[:, -1].astype(int)
 train, test = manifest.rows("train"), np.concatenate([manifest.rows("val"), manifest.rows("test")])
 print(manifest.split_counts())
 
-# %% [markdown] slideshow={"slide_type": "slide"}
+# %% [markdown]
 # ## What two papers found
 #
 # **Transfusion** (Raghu et al. 2019) trained on retina images and chest X-rays with very many labels. Large ImageNet
@@ -92,7 +92,7 @@ numbers = pd.DataFrame(
 print(numbers.assign(gain=numbers["WT"] - numbers["RI"]).round(4))
 print("\nRead in:", rows[0].source)
 
-# %% [markdown] slideshow={"slide_type": "slide"}
+# %% [markdown]
 # ## Three starts, seen
 #
 # This is the first convolution from the three starts. ST and WT have nearly the same mean and spread. What they do not
@@ -117,7 +117,7 @@ first = {
 }
 weight_histograms(first)
 
-# %% [markdown] slideshow={"slide_type": "slide"}
+# %% [markdown]
 # ## Your own study
 #
 # `mg.study` trains every start on the same images, with the same decoder, order and augmentation, and more than one
@@ -128,10 +128,9 @@ weight_histograms(first)
 # %%
 clock = time.perf_counter()
 QUICK = {"size": SIZE, "engine": "torch", "precision": "fp32", "memory_format": "channels_last", "batch_size": 16}
-study = mg.study(
-    manifest, init=["RI", "ST", "WT"], n=min(64, len(train)), seeds=2, lr=1e-3, epochs=6,
-    out=WORK / f"study-{time.time_ns()}", observer=Observer(), **QUICK,
-)  # fmt: skip
+options = kept(WORK / "runs" / manifest.name / "study", init=["RI", "ST", "WT"], n=min(64, len(train)), seeds=2,
+               lr=1e-3, epochs=6, **QUICK)  # fmt: skip
+study = mg.study(manifest, observer=Observer(), **options)
 print(f"{len(study.cells)} trainings in {time.perf_counter() - clock:.0f} s; failed: {study.failed or 'none'}")
 print(study.cells.pivot_table(index="seed", columns="init", values="test_auc").round(3))
 
@@ -156,6 +155,7 @@ print(f"and one of these scores with its interval over {test_images.n} images: {
 # A question that needs no training: do images with the same label lie near each other in a block's output? Let the
 # nearest training images vote on each held-out image, block by block, with cosine similarity and weights
 # exp(similarity / 0.1).
+
 
 # %%
 @torch.no_grad()
@@ -198,9 +198,11 @@ block_curves({kind: votes(starts[kind]) for kind in ("WT", "RI")}, names, "AUC o
 #
 # Example: `cka(x, 3 * x + 5)` is 1.
 
-# %% tags=["exercise"] exercise="linear-cka" nbgrader={"grade": false, "grade_id": "linear-cka", "locked": false, "schema_version": 3, "solution": true, "task": false}
+
+# %% tags=["exercise"] exercise="linear-cka"
 def cka(x, y):
     raise NotImplementedError
+
 
 # %% tags=["check"]
 check("linear-cka", cka)
@@ -255,7 +257,7 @@ quiz("choosing-a-source")
 # %% tags=["quiz"]
 quiz("reading-the-evidence")
 
-# %% [markdown] slideshow={"slide_type": "slide"}
+# %% [markdown]
 # ## What you can say now
 #
 # - "Transfer helps" is a claim with a baseline: the same network from random weights, and from statistics alone.
@@ -264,5 +266,6 @@ quiz("reading-the-evidence")
 # - CKA and neighbours look into the blocks. They are evidence beside a score, not a verdict.
 # - Seeds and test images are both left to chance; a small study may say nothing, and should say so.
 #
-# **Read on:** docs/explanation/does-transfer-help.md, docs/explanation/feature-reuse.md,
-# docs/explanation/domain-distance.md, docs/how-to/study.md, docs/how-to/papers.md.
+# Read on: [Does transfer help?](../docs/explanation/does-transfer-help.md), [What feature reuse
+# is](../docs/explanation/feature-reuse.md), [How far images are](../docs/explanation/domain-distance.md), [Find out
+# whether transfer helps](../docs/how-to/study.md), [Repeat the papers' tables](../docs/how-to/papers.md).

@@ -11,7 +11,7 @@
 #     name: python3
 # ---
 
-# %% [markdown] slideshow={"slide_type": "slide"}
+# %% [markdown]
 # # 7. From model to use
 #
 # A model returns a number. Somebody has to decide from it, and to know when not to. In this notebook you choose a
@@ -21,7 +21,6 @@
 # %%
 import json
 import os
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,7 +36,7 @@ from medgraft.explain import explain, mass_inside
 from medgraft.pipeline.export import export_run
 from medgraft.progress import Observer
 from medgraft.serving.model import ServedModel
-from medgraft.workshop import check, progress, working
+from medgraft.workshop import check, kept, progress, working
 from medgraft.workshop.drawn import drawn_labels
 from medgraft.workshop.figures.calibration_curves import reliability_curves, threshold_curves
 from medgraft.workshop.figures.outlines import gallery
@@ -45,7 +44,6 @@ from medgraft.workshop.figures.outlines import gallery
 WORK = Path("workshop-data")  # what the notebooks draw, train and keep; it can be deleted at any time
 DATA = os.environ.get("MEDGRAFT_WORKSHOP_DATA")  # or the path of your own images: "/path/to/xrays/labels.csv"
 SIZE, MOST = 96, 240
-STAMP = time.time_ns()  # of the folders of this pass
 torch.manual_seed(0)
 
 if DATA and (mg.open(DATA).classes is None or mg.open(DATA).classes.kind != "binary"):
@@ -64,14 +62,15 @@ print(f"{len(manifest)} images; is it {positive}?")
 # %%
 QUICK = {"size": SIZE, "engine": "torch", "precision": "fp32", "memory_format": "channels_last",
          "ratios": (0.4, 0.3, 0.3)}  # fmt: skip
-run = mg.fit(manifest, strategy="frozen", out=WORK / f"use-{STAMP}" / "plain", observer=Observer(), **QUICK)
+RUNS = WORK / "runs" / manifest.name
+run = mg.fit(manifest, observer=Observer(), **kept(RUNS / "plain", strategy="frozen", **QUICK))
 table = run.predictions
 table["truth"] = (table["target"] == positive).astype(int)
 val, test = (table[table["split"] == split] for split in ("val", "test"))
 print(f"test AUC {run.scores.test['auc']}")
 table[["id", "split", "target", f"p_{positive}", "predicted"]].head()
 
-# %% [markdown] slideshow={"slide_type": "slide"}
+# %% [markdown]
 # ## Where to decide
 #
 # AUC knows no threshold; a decision needs one. 0.5 is a habit and no more. Where positives are few, or a missed
@@ -95,9 +94,11 @@ threshold_curves(p_val, y_val)
 # An image counts as positive from the threshold on. Example: for validation scores `[0.2, 0.3, 0.6]` with the labels
 # `[0, 1, 1]` the threshold is 0.3.
 
-# %% tags=["exercise"] exercise="threshold" nbgrader={"grade": false, "grade_id": "threshold", "locked": false, "schema_version": 3, "solution": true, "task": false}
+
+# %% tags=["exercise"] exercise="threshold"
 def choose(val_scores, val_labels, test_scores, test_labels):
     raise NotImplementedError
+
 
 # %% tags=["check"]
 check("threshold", choose)
@@ -167,6 +168,7 @@ print(f"{np.mean(draws):.2f}, by chance alone")
 # Make such a fault on purpose. To have it plain, the label is now a coin, thrown once for each patient: nothing in the
 # images can tell it. Then nearly all positives, and few others, get a sticker in a corner.
 
+
 # %%
 def pixels_of(image):
     """8 bits, at the working size."""
@@ -181,8 +183,8 @@ def marked(pixels):
     return changed
 
 
-folder = WORK / f"marked-{STAMP}"
-folder.mkdir(parents=True)
+folder = WORK / f"{manifest.name}-marked"
+folder.mkdir(exist_ok=True)
 patients = manifest.table["group" if manifest.has_groups else "id"]
 coin = {patient: bool(rng.integers(2)) for patient in patients.unique()}
 plain, rows = [pixels_of(image) for image in manifest.table["image"]], []
@@ -192,8 +194,7 @@ for place, (pixels, patient) in enumerate(zip(plain, patients, strict=True)):
     label = "positive" if coin[patient] else "negative"
     rows.append({"image": f"{place:03d}.png", "label": label, "patient": patient})
 pd.DataFrame(rows).to_csv(folder / "labels.csv", index=False)
-caught = mg.fit(folder / "labels.csv", strategy="frozen", out=WORK / f"use-{STAMP}" / "marked", observer=Observer(),
-                **QUICK)  # fmt: skip
+caught = mg.fit(folder / "labels.csv", observer=Observer(), **kept(RUNS / "marked", strategy="frozen", **QUICK))
 print(f"test AUC {caught.scores.test['auc']}, of a coin")
 
 # %% [markdown]
@@ -215,12 +216,12 @@ print(f"mean probability of positive: {clean.mean():.2f} without the mark, {all_
 # the coarse layout or the size of the file?
 
 # %%
-inspection = mg.inspect(folder / "labels.csv", out=WORK / f"inspect-{STAMP}", observer=Observer())
+inspection = mg.inspect(folder / "labels.csv", out=WORK / "inspect", observer=Observer())
 for finding in inspection.audit.findings:
     if finding.topic.lower().startswith("shortcut"):
         print(finding.severity, "-", finding.sentence)
 
-# %% [markdown] slideshow={"slide_type": "slide"}
+# %% [markdown]
 # ## Where did it look?
 #
 # Occlusion covers one patch of the image after the other and marks how far the answer falls. Below are images with
@@ -253,7 +254,7 @@ print(f"{share:.0%} of the map's mass lies in a corner that is {corner.mean():.0
 # with PyTorch before it is written.
 
 # %%
-exported = export_run(run, out=WORK / f"use-{STAMP}" / "model.onnx", observer=Observer())
+exported = export_run(run, out=WORK / "model.onnx", observer=Observer())
 print(f"{exported.path.name}: {exported.megabytes:.1f} MB, largest difference from PyTorch {exported.difference:.1e}")
 served = ServedModel.load(exported.path)
 print(json.dumps({"classes": served.info.classes.names, "threshold": served.info.threshold, "size": served.info.size}))
@@ -270,7 +271,7 @@ for name, answer in zip(("a test image", "noise"), served.predict([plain_images[
 # %% [markdown]
 # The model answers noise as well, and perhaps with confidence. Only the familiarity warns.
 #
-# The web page does the same for people: `medgraft serve workshop-data/use-.../model.onnx` in a terminal, then open
+# The web page does the same for people: `medgraft serve workshop-data/model.onnx` in a terminal, then open
 # the address that it prints, drop an image, and move the threshold. It is for research only, and says so on every
 # answer.
 #
@@ -286,7 +287,7 @@ for name, answer in zip(("a test image", "noise"), served.predict([plain_images[
 # %%
 progress()
 
-# %% [markdown] slideshow={"slide_type": "slide"}
+# %% [markdown]
 # ## What you can say now
 #
 # - A threshold is chosen on validation images, for a stated reason, and travels with the model.
@@ -295,5 +296,6 @@ progress()
 # - An explanation is for finding faults. It proves nothing about an answer.
 # - I can hand on one file that knows its classes, its threshold and its limits.
 #
-# **Read on:** docs/explanation/calibration.md, docs/explanation/explanations.md, docs/how-to/evaluate.md,
-# docs/how-to/inspect.md, docs/how-to/export.md, docs/how-to/serve.md.
+# Read on: [What a probability is worth](../docs/explanation/calibration.md), [What an explanation
+# says](../docs/explanation/explanations.md), [Evaluate](../docs/how-to/evaluate.md), [Look at your data
+# first](../docs/how-to/inspect.md), [Export](../docs/how-to/export.md), [Serve](../docs/how-to/serve.md).

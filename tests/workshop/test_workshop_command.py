@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import sys
 
 import pytest
@@ -36,10 +37,27 @@ def test_start_copies_and_never_over_what_is_there(run, tmp_path):
     assert (tmp_path / "mine" / names[0]).read_text() == "my answers"
     for name in names[1:]:
         assert json.loads((tmp_path / "mine" / name).read_text(encoding="utf-8"))["cells"]
-    before = {path: path.read_bytes() for path in (tmp_path / "mine").iterdir()}
+    (tmp_path / "mine" / "medgraft-docs" / "index.md").write_text("my notes")
+    before = contents(tmp_path / "mine")
     again = run("start", "mine", "--no-open")[1]
     assert "written" not in again and f"{len(names)} notebooks kept" in again
-    assert before == {path: path.read_bytes() for path in (tmp_path / "mine").iterdir()}
+    assert before == contents(tmp_path / "mine")
+
+
+def contents(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_each_page_that_a_notebook_links_to_is_there(run, tmp_path):
+    run("start", "mine", "--no-open")
+    links = {
+        (path.name, link)
+        for path in (tmp_path / "mine").glob("*.ipynb")
+        for link in re.findall(r"\]\(([^)#]+)", path.read_text(encoding="utf-8"))
+        if not link.startswith("http")
+    }
+    assert len(links) > 20
+    assert [one for one in sorted(links) if not (tmp_path / "mine" / one[1]).is_file()] == []
 
 
 def test_start_looks_at_the_setup_and_says_what_lacks(run, monkeypatch):
@@ -65,7 +83,7 @@ def test_start_opens_the_first_notebook_in_the_folder(run, monkeypatch, tmp_path
     code, _, err = run("start", "mine")
     assert code == 0, err
     ((words, options),) = called
-    first = min(path.name for path in (tmp_path / "mine").iterdir())
+    first = min(path.name for path in (tmp_path / "mine").glob("*.ipynb"))
     assert words[0] == [sys.executable, "-m", "jupyterlab", first]
     assert str(options["cwd"]) == "mine"
 

@@ -1,4 +1,4 @@
-"""The workshop's notebooks: where they lie, and their solved form."""
+"""The workshop's notebooks: where they lie, what a learner gets, and their solved form."""
 
 from __future__ import annotations
 
@@ -6,34 +6,44 @@ import ast
 from dataclasses import replace
 from pathlib import Path
 
-import medgraft
 from medgraft.errors import RunError
 from medgraft.workshop.catalogue import solution_of
 from medgraft.workshop.notebook import Cell, Notebook, read_notebook
 
-_PACKED = "material"
-"""The folder beside this file that a built package carries them in (see ``setup.py``)."""
+_PACKAGE = Path(__file__).parents[1]
+_ROOTS = (_PACKAGE / "workshop" / "material", _PACKAGE.parents[1])
+"""Where ``workshop/`` and ``docs/`` lie: in a built package (see ``setup.py``), or at the root of a checkout."""
 
 
 def notebook_files() -> list[Path]:
-    """The notebooks as text (``NN_name.py``), in their order.
-
-    An installed package carries a copy. In a checkout they are read from ``workshop/`` at its root.
+    """The notebooks that a learner gets (``NN_name.ipynb``), in their order.
 
     Raises
     ------
     RunError
-        Where neither is there.
+        Where this installation has none.
     """
-    packed = Path(__file__).parent / _PACKED
-    root = Path(medgraft.__file__).parents[2] / "workshop"
-    for folder in (packed, root):
-        found = sorted(folder.glob("[0-9][0-9]_*.py"))
+    for root in _ROOTS:
+        found = sorted((root / "workshop").glob("[0-9][0-9]_*.ipynb"))
         if found:
             return found
     raise RunError(
         "this installation of medgraft has no notebooks. Install it again: pip install 'medgraft[workshop]'."
     )
+
+
+def doc_files() -> dict[str, Path]:
+    """The pages that the notebooks link to, by their path below ``docs``."""
+    for root in _ROOTS:
+        found = sorted((root / "docs").rglob("*.md"))
+        if found:
+            return {path.relative_to(root / "docs").as_posix(): path for path in found}
+    return {}
+
+
+def learner_notebook(path: Path) -> Notebook:
+    """What a learner gets, from the text of a notebook: with stubs, and what nbgrader and nbconvert want to know."""
+    return with_slides(with_nbgrader(read_notebook(path)))
 
 
 def with_nbgrader(notebook: Notebook) -> Notebook:
@@ -56,17 +66,35 @@ def with_nbgrader(notebook: Notebook) -> Notebook:
             "solution": cell.exercise is not None, "task": False,
         }  # fmt: skip
         cells.append(replace(cell, metadata={**cell.metadata, "nbgrader": told}))
-    return replace(notebook, cells=tuple(cells))
+    return Notebook(tuple(cells))
+
+
+def with_slides(notebook: Notebook) -> Notebook:
+    """The same with the metadata that ``nbconvert --to slides`` reads.
+
+    A text with a heading begins a slide, another one a slide below it; checks and quizzes are left out.
+    """
+
+    def kind(cell: Cell) -> str:
+        if cell.kind == "markdown":
+            return "slide" if cell.source.startswith("#") else "subslide"
+        return "skip" if {"check", "quiz"} & set(cell.tags) else "-"
+
+    return Notebook(
+        tuple(
+            replace(cell, metadata={"slideshow": {"slide_type": kind(cell)}, **cell.metadata})
+            for cell in notebook.cells
+        )
+    )
 
 
 def solved(notebook: Notebook) -> Notebook:
     """The same with the workshop's own solution in the cell of each exercise."""
-    return replace(
-        notebook,
-        cells=tuple(
+    return Notebook(
+        tuple(
             cell if cell.exercise is None else replace(cell, source=solution_cell(cell.exercise))
             for cell in notebook.cells
-        ),
+        )
     )
 
 
@@ -77,20 +105,3 @@ def solution_cell(exercise: str) -> str:
     said = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)
     lines = source.splitlines()
     return "\n".join(lines[first.end_lineno :] if said else lines).strip("\n")
-
-
-def with_slides(notebook: Notebook) -> Notebook:
-    """The same with the metadata that ``nbconvert --to slides`` reads: a text begins a slide, checks are left out."""
-
-    def kind(cell: Cell) -> str:
-        return "slide" if cell.kind == "markdown" else "skip" if {"check", "quiz"} & set(cell.tags) else "-"
-
-    cells = [
-        replace(cell, metadata={"slideshow": {"slide_type": kind(cell)}, **cell.metadata}) for cell in notebook.cells
-    ]
-    return replace(notebook, cells=tuple(cells))
-
-
-def learner_notebook(path: Path) -> str:
-    """The text of the ``.ipynb`` file that a learner gets: it has stubs, and can be graded by nbgrader or shown."""
-    return with_slides(with_nbgrader(read_notebook(path))).to_ipynb()

@@ -12,15 +12,18 @@ from pathlib import Path
 
 from medgraft.errors import MedgraftError, RunError
 from medgraft.files import write_text
-from medgraft.workshop.notebooks import learner_notebook, notebook_files
+from medgraft.workshop.notebooks import doc_files, notebook_files
 
 _DISK = 1 << 30
 """Bytes that the notebooks' runs and caches may come to."""
 _PYTHON = (3, 11)
+_PAGES = "medgraft-docs"
+"""The folder beside the notebooks for the pages that they link to, which are to be read with no network."""
 _NEEDED = {
     "torch": "trains the models",
     "cloudpickle": "hands your code to the checks",
     "ipywidgets": "shows quizzes as buttons",
+    "jupytext": "reads notebooks that are kept as text",
     "jupyterlab": "opens the notebooks",
 }
 _HELP = "pip install 'medgraft[workshop]'"
@@ -43,7 +46,7 @@ class Copied:
 
 
 def copy_notebooks(folder: Path) -> Copied:
-    """Write the learner's notebooks to a folder, never over a file that is there.
+    """Write the learner's notebooks to a folder, never over one that is there, and the pages they name.
 
     Raises
     ------
@@ -54,12 +57,15 @@ def copy_notebooks(folder: Path) -> Copied:
         raise RunError(f"{folder} is a file. Name a folder for the notebooks: medgraft workshop start DIR.")
     written, kept = [], []
     for source in notebook_files():
-        target = folder / f"{source.stem}.ipynb"
+        target = folder / source.name
         if target.exists() or target.is_symlink():
             kept.append(target.name)
             continue
-        write_text(target, learner_notebook(source))
+        write_text(target, source.read_text(encoding="utf-8").replace("](../docs/", f"]({_PAGES}/"))
         written.append(target.name)
+    for inside, source in doc_files().items():
+        if not (folder / _PAGES / inside).exists():
+            write_text(folder / _PAGES / inside, source.read_text(encoding="utf-8"))
     return Copied(tuple(written), tuple(kept))
 
 

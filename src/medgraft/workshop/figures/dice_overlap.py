@@ -49,7 +49,7 @@ def dice_overlap() -> Picture:
             words(axes, 0.5, -0.06, f"Dice {dice:.2f}, IoU {jaccard:.2f}", transform=axes.transAxes)
     for x, name, color in ((0.22, "truth only", BLUE), (0.5, "shared", GREEN), (0.78, "prediction only", ORANGE)):
         figure.text(x, 0.0, f"■ {name}", color=color, ha="center", va="bottom", fontsize=9)
-    figure.get_layout_engine().set(rect=(0, 0.06, 1, 0.94))
+    figure.set_layout_engine("constrained", rect=(0, 0.06, 1, 0.94))
     return figure
 
 

@@ -84,4 +84,5 @@ def arrow(
 
 def words(axes: Axes, x: float, y: float, text: str, colour: str = INK, **options: Any) -> None:
     """Small words at a place."""
-    axes.text(x, y, text, **{"color": colour, "fontsize": 8, "ha": "center", "va": "center"} | options)
+    options = {"fontsize": 8, "ha": "center", "va": "center", **options}
+    axes.text(x, y, text, color=colour, **options)
