@@ -46,7 +46,7 @@ from medgraft.workshop.figures.training_curves import training_curves
 
 WORK = Path("workshop-data")  # what the notebooks draw, train and keep; it can be deleted at any time
 DATA = os.environ.get("MEDGRAFT_WORKSHOP_DATA")  # or the path of your own images: "/path/to/lesions"
-SIZE, MOST = 96, 120  # pixels a side, and images at most: small, so that a laptop trains in seconds
+SIZE, MOST = 64, 120  # pixels a side, and images at most: small, so that a laptop trains in seconds
 _ = torch.manual_seed(0)
 
 # %% [markdown]
@@ -285,7 +285,7 @@ def fit(model, epochs, lr=4e-3):
     return curve
 
 
-EPOCHS = 7
+EPOCHS = 10
 torch.manual_seed(0)
 pretrained = EncoderUNet(stored, 1)
 scratch = mg.models.UNet(widths=(16, 32, 64, 128))
@@ -323,6 +323,11 @@ print(f"difference: {paired_difference(found['frozen'][1], found['scratch'][1], 
 # %% [markdown]
 # If the interval of the difference holds 0, these images do not tell which model is better. That is no proof that the
 # two are equal.
+#
+# Do not wonder if they do not: in the drawn images a lesion is a darker spot, which a small U-Net learns from scratch
+# in a minute. What the pretrained encoder gives here is that minute. On 388 real lesions with masks, at the same size,
+# the same encoder gained 0.055 in Dice over its own random start (0.029 to 0.081; [Does transfer
+# help?](../docs/explanation/does-transfer-help.md)).
 #
 # ## Where "five to ten times faster" comes from
 #
@@ -384,7 +389,7 @@ for name, ms in (
 
 # %%
 options = {"engine": "torch", "precision": "fp32", "memory_format": "channels_last"}  # nothing to measure first
-options |= kept(WORK / "runs" / manifest.name / "frozen", strategy="frozen", size=SIZE, epochs=4, **options)
+options |= kept(WORK / "runs" / manifest.name / "frozen", strategy="frozen", size=SIZE, epochs=10, **options)
 run = mg.fit(manifest, observer=Observer(), **options)
 print(f"test Dice {run.scores.test['dice']}, report: {run.folder / 'report.html'}")
 

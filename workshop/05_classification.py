@@ -44,7 +44,7 @@ from medgraft.workshop.figures.outlines import gallery
 
 WORK = Path("workshop-data")  # what the notebooks draw, train and keep; it can be deleted at any time
 DATA = os.environ.get("MEDGRAFT_WORKSHOP_DATA")  # or the path of your own images: "/path/to/xrays/labels.csv"
-SIZE, MOST = 96, 240  # pixels a side, and images at most
+SIZE, MOST = 64, 240  # pixels a side, and images at most
 _ = torch.manual_seed(0)
 
 # %% [markdown]
@@ -303,7 +303,7 @@ decision_table()
 # random weights lacks in it. It looks at training images alone.
 
 # %%
-advice = mg.advise(manifest, size=SIZE, observer=Observer())
+advice = mg.advise(manifest, observer=Observer(), **QUICK)
 print(advice.headline)
 for reason in advice.reasons[:6]:
     print("-", reason.sentence, f"({reason.source})")

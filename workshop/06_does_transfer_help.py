@@ -121,15 +121,15 @@ weight_histograms(first)
 # ## Your own study
 #
 # `mg.study` trains every start on the same images, with the same decoder, order and augmentation, and more than one
-# seed: with another seed even the same start ends elsewhere. Here it is small, 64 training images and two seeds. The
+# seed: with another seed even the same start ends elsewhere. Here it is small, 48 training images and two seeds. The
 # one rate is given, to save your time; a real study lets every start try the same rates, as random and pretrained
 # weights seldom want the same one.
 
 # %%
 clock = time.perf_counter()
 QUICK = {"size": SIZE, "engine": "torch", "precision": "fp32", "memory_format": "channels_last", "batch_size": 16}
-options = kept(WORK / "runs" / manifest.name / "study", init=["RI", "ST", "WT"], n=min(64, len(train)), seeds=2,
-               lr=1e-3, epochs=6, **QUICK)  # fmt: skip
+options = kept(WORK / "runs" / manifest.name / "study", init=["RI", "ST", "WT"], n=min(48, len(train)), seeds=2,
+               lr=1e-3, epochs=4, **QUICK)  # fmt: skip
 study = mg.study(manifest, observer=Observer(), **options)
 print(f"{len(study.cells)} trainings in {time.perf_counter() - clock:.0f} s; failed: {study.failed or 'none'}")
 print(study.cells.pivot_table(index="seed", columns="init", values="test_auc").round(3))

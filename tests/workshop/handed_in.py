@@ -5,13 +5,13 @@ from __future__ import annotations
 from medgraft.workshop.notebook import Cell, Notebook
 from medgraft.workshop.notebooks import solution_cell
 
-TRIED = ("double-conv", "down", "dice-loss", "linear-cka")
+TRIED = ("double-conv", "down", "up", "dice-loss", "linear-cka")
 FIRST = Cell(
     "code",
     "import os\nimport socket\nfrom pathlib import Path\n\nimport torch\nfrom torch import nn\n"
     "from medgraft.workshop import check, working\nraise SystemExit('of no exercise: not run')",
 )
-NAMES = {"double-conv": "DoubleConv", "down": "Down", "dice-loss": "DiceLoss", "linear-cka": "cka"}
+NAMES = {"double-conv": "DoubleConv", "down": "Down", "up": "Up", "dice-loss": "DiceLoss", "linear-cka": "cka"}
 
 
 def answer(exercise: str, source: str) -> list[Cell]:
@@ -47,28 +47,31 @@ def DiceLoss(logits, target, smooth=1.0):
     p = logits.sigmoid()
     return 1 - (2 * (p * target).sum() + smooth) / (p.sum() + target.sum() + smooth)
 """
-STUB = """
-def cka(x, y):
-    raise NotImplementedError
-"""
+STUBS = {
+    "double_conv": "class DoubleConv(nn.Module):\n    def __init__(self, *_):\n        raise NotImplementedError",
+    "down": "class Down(nn.Module):\n    def __init__(self, *_):\n        raise NotImplementedError",
+    "up": "class Up(nn.Module):\n    def forward(self, coarse, skip):\n        raise NotImplementedError",
+    "dice_loss": "class DiceLoss(nn.Module):\n    def forward(self, logits, target):\n        raise NotImplementedError",
+    "linear_cka": "def cka(x, y):\n    raise NotImplementedError",
+}
 
-HALF_RIGHT = notebook(double_conv=ONE_CONVOLUTION, down=OF_THE_CELL_ABOVE, dice_loss=POOLED, linear_cka=STUB)
-
-RAISES = notebook(
-    double_conv="class DoubleConv(nn.Module:\n    pass",
-    down="%matplotlib inline\n" + OF_THE_CELL_ABOVE + "\nprint(Down(3, 4).nothing)",
-    dice_loss="import no_such_package\n\nclass DiceLoss:\n    pass",
-    linear_cka="def cka(x, y):\n    return x @ y.nothing",
+HALF_RIGHT = notebook(
+    double_conv=ONE_CONVOLUTION, down=OF_THE_CELL_ABOVE, dice_loss=POOLED, linear_cka=STUBS["linear_cka"]
 )
 
-LOOPS = notebook(
+NOTHING_DONE = notebook(**STUBS)
+
+RAISES_AND_LOOPS = notebook(
+    double_conv="class DoubleConv(nn.Module:\n    pass",
+    down="%matplotlib inline\n" + OF_THE_CELL_ABOVE + "\nprint(Down(3, 4).nothing)",
+    up="import no_such_package\n\nclass Up:\n    pass",
     dice_loss="while True:\n    pass",
     linear_cka="def cka(x, y):\n    while True:\n        pass",
 )
 
 
-def hostile(port: int, others: str, package: str) -> Notebook:
-    """Tries to change what others handed in, the judge, and the grades; leaves, and calls out."""
+def hostile(port: int, grader: int, others: str, package: str) -> Notebook:
+    """Tries to read and change what others handed in, the judge, and the grades; forges, leaves, and calls out."""
     writes = f"""
 said = []
 for place in ["../grades.csv", {others!r}, {others!r} + ".new"]:
@@ -76,7 +79,13 @@ for place in ["../grades.csv", {others!r}, {others!r} + ".new"]:
         Path(place).write_text("everybody failed")
         said.append("wrote")
     except OSError as error:
-        said.append(type(error).__name__)
+        said.append("OSError")
+for attempt in (lambda: os.kill({grader}, 0), lambda: Path({others!r}).read_text()):
+    try:
+        attempt()
+        said.append("reached")
+    except OSError:
+        said.append("OSError")
 said.append(str(os.access({package!r}, os.W_OK)))
 raise RuntimeError(" ".join(said))
 """
@@ -98,5 +107,11 @@ class Down(nn.Identity):
 connection = socket.create_connection(("127.0.0.1", {port}), timeout=2)
 raise RuntimeError("connected")
 """
-    leaves = "os._exit(0)"
-    return notebook(double_conv=writes, down=patches, dice_loss=calls, linear_cka=leaves)
+    leaves = """
+for _ in range(1200):
+    os.mkdir("deep")
+    os.chdir("deep")
+os._exit(0)
+"""
+    ours = "from medgraft.workshop.solutions.up import Up"
+    return notebook(double_conv=writes, down=patches, up=ours, dice_loss=calls, linear_cka=leaves)

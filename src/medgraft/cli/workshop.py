@@ -6,8 +6,12 @@ import argparse
 import math
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from medgraft.errors import RecipeError, RunError, counted, listing
+
+if TYPE_CHECKING:
+    from medgraft.workshop.unfinished import Unfinished
 
 DESCRIPTION = """Learn transfer learning by doing it, offline, in notebooks whose checks run your code.
 
@@ -28,6 +32,8 @@ EXAMPLES = """examples:
     medgraft workshop progress transfer-learning
   grade what 30 people handed in
     medgraft workshop grade submitted/ --out grades.csv
+  go on where that was broken off, to the same table
+    medgraft workshop grade submitted/ --out grades.csv --resume
 """
 
 START, PROGRESS, GRADE = "start", "progress", "grade"
@@ -49,6 +55,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--memory", type=int, metavar="MB",
                         help=f"grade: what one process may hold beyond PyTorch (default: {_MEMORY})")  # fmt: skip
 
+    parser.add_argument("--workers", type=int, metavar="N",
+                        help="grade: submissions at a time (default: one a core)")  # fmt: skip
+    parser.add_argument("--resume", action="store_true", help="grade: go on where a grading was broken off")
+
 
 def run(arguments: argparse.Namespace) -> None:
     """Do what is asked for."""
@@ -59,14 +69,15 @@ def run(arguments: argparse.Namespace) -> None:
 def _fits(arguments: argparse.Namespace) -> None:
     """Refuse options of another action, and numbers out of range."""
     if arguments.action != GRADE:
-        given = [name for name in ("out", "seconds", "memory") if getattr(arguments, name) is not None]
+        options = ("out", "seconds", "memory", "workers")
+        given = [name for name in options if getattr(arguments, name) is not None] + ["resume"] * arguments.resume
         if given:
             raise RecipeError(f"--{given[0]} is for medgraft workshop grade FOLDER.")
     if arguments.no_open and arguments.action != START:
         raise RecipeError("--no-open is for medgraft workshop start DIR.")
     if arguments.place is None and arguments.action != PROGRESS:
         raise RecipeError(f"which folder? medgraft workshop {arguments.action} DIR.")
-    for name in ("seconds", "memory"):
+    for name in ("seconds", "memory", "workers"):
         value = getattr(arguments, name)
         if value is not None and not (value > 0 and math.isfinite(value)):
             raise RecipeError(f"--{name} must be above 0, not {value:g}.")
@@ -100,23 +111,50 @@ def _progress(arguments: argparse.Namespace) -> None:
 def _grade(arguments: argparse.Namespace) -> None:
     from medgraft.progress import Terminal
     from medgraft.workshop.catalogue import EXERCISES
-    from medgraft.workshop.gradebook import write_grades
+    from medgraft.workshop.gradebook import harmless, write_grades
     from medgraft.workshop.grading import grade
     from medgraft.workshop.limits import Limits
 
-    out = arguments.out or Path("grades.csv")
-    if out.is_dir():
-        raise RunError(f"{out} is a folder. Name a file for the grades: --out grades.csv.")
-    limits = Limits(memory=(arguments.memory or _MEMORY) << 20, written=_WRITTEN)
+    out = _table(arguments)
+    seconds, memory = arguments.seconds or _SECONDS, arguments.memory or _MEMORY
+    unfinished = _unfinished(arguments, out, seconds, memory)
+    limits = Limits(memory=memory << 20, written=_WRITTEN)
     terminal = Terminal(sys.stderr)
     try:
-        found = grade(arguments.place, limits, arguments.seconds or _SECONDS, terminal)
+        found = grade(arguments.place, limits, seconds, terminal, arguments.workers, unfinished)
+    except KeyboardInterrupt:
+        terminal.close()
+        print("note: the same command with --resume goes on.", file=sys.stderr)
+        raise
     finally:
         terminal.close()
     write_grades(found.rows, out)
+    unfinished.done()
     for note in found.notes:
         print(f"note: {note}", file=sys.stderr)
-    wide = max(len(row.learner) for row in found.rows)
-    for row in found.rows:
-        print(f"{row.learner:<{wide}}  {row.passed:>2} of {len(EXERCISES)} passed")
+    names = [harmless(row.learner) for row in found.rows]
+    wide = max(map(len, names))
+    for name, row in zip(names, found.rows, strict=True):
+        print(f"{name:<{wide}}  {row.passed:>2} of {len(EXERCISES)} passed")
     print(out)
+
+
+def _table(arguments: argparse.Namespace) -> Path:
+    """Where the grades go: never over what was handed in."""
+    from medgraft.workshop.notebook import SUFFIXES
+
+    out: Path = arguments.out or Path("grades.csv")
+    if out.is_dir():
+        raise RunError(f"{out} is a folder. Name a file for the grades: --out grades.csv.")
+    if out.suffix in SUFFIXES:
+        raise RunError(f"{out} would be taken for something handed in. Name a table for the grades: --out grades.csv.")
+    return out
+
+
+def _unfinished(arguments: argparse.Namespace, out: Path, seconds: float, memory: int) -> Unfinished:
+    """What is kept of a grading until its table is written, beside it."""
+    from medgraft.workshop.unfinished import Unfinished
+
+    kept = out.with_name(f"{out.name}.unfinished")
+    conditions = {"seconds": seconds, "memory": memory}
+    return Unfinished.resumed(kept, conditions) if arguments.resume else Unfinished.anew(kept, conditions)

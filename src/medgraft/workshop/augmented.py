@@ -14,7 +14,8 @@ from medgraft.workshop.exercise import Fault
 MISTAKES = {
     "in-place": "The image that was handed over has changed. It is used again in the next epoch, and would drift away "
     "from call to call. Work on a copy (image * factor rather than image *= factor).",
-    "dtype": "float32 goes in, and float32 must come out: NumPy's random numbers make float64 of it.",
+    "dtype": "float32 goes in, and float32 must come out. NumPy's random numbers make float64 of it: take float(...) of "
+    "them first, or convert at the end.",
     "shape": "Height and width must stay as they are, or images do not fit into one batch.",
     "range": "Brightness and contrast push pixels out of 0 to 1. Clip them: clamp(0, 1).",
     "always-same": "Two generators with different seeds give the same, so every epoch would see the same images. Draw "
@@ -27,6 +28,8 @@ MISTAKES = {
 """Hints of mistakes that both exercises know."""
 
 _SAME = 1e-6
+_BLACK = 0.12
+"""Below it no level lies that was drawn here, however it was darkened."""
 
 
 def ask_draws(learner: Any, inputs: Sequence[Array], seeds: Sequence[int], times: int) -> dict[str, Any]:
@@ -94,15 +97,25 @@ def _apart(some: Sequence[Sequence[Array]], others: Sequence[Sequence[Array]]) -
     return max(float(np.abs(a.astype(np.float64) - b).max()) for a, b in pairs)
 
 
-def kinds_fault(what: str, inside: Array, drawn: Sequence[Array]) -> Fault | None:
-    """Of an image with two levels, one ``inside`` a shape: whether it never moves, or its levels never change."""
-    moved, levels = 0, []
-    for image in drawn:
-        grey = image.mean(axis=0)
-        high, low = float(np.median(grey[inside])), float(np.median(grey[~inside]))
-        levels.append((high, low))
-        moved += int(((np.abs(grey - high) < np.abs(grey - low)) != inside).sum())
-    if not moved:
+def two_levels(image: Array, inside: Array) -> tuple[float, float]:
+    """What is usual inside a shape and outside it, but for black: that has come in at the border."""
+    grey = image.mean(axis=0)
+    high = float(np.median(grey[inside])) if inside.any() else float(grey.max())
+    outside = grey[~inside & (grey > _BLACK)]
+    return high, float(np.median(outside)) if outside.size else 0.0
+
+
+def kinds_fault(what: str, inside: Array, drawn: Sequence[Array], shapes: Sequence[Array]) -> Fault | None:
+    """Of an image with two levels, one ``inside`` a shape: whether it never moves, or its levels never change.
+
+    ``shapes`` says, for each image drawn, where the shape is now.
+    """
+    levels = [two_levels(image, shape) for image, shape in zip(drawn, shapes, strict=True)]
+    nearer = [
+        np.abs(image.mean(axis=0) - high) < np.abs(image.mean(axis=0) - low)
+        for image, (high, low) in zip(drawn, levels, strict=True)
+    ]
+    if all(np.array_equal(one, inside) for one in nearer):
         return Fault(what, f"{len(drawn)} images in which nothing moved", "turned, shifted or zoomed", "no-geometry")
     spread = float(np.ptp(np.array(levels), axis=0).max())
     if spread < 0.004:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,11 +14,14 @@ from medgraft.errors import RecipeError, counted
 from medgraft.workshop.catalogue import exercise_of, solution_of
 from medgraft.workshop.exercise import Exercise, Fault, Given, Probe
 from medgraft.workshop.overseer import Outcome, Overseer
+from medgraft.workshop.own import is_own, refusal
 from medgraft.workshop.pickled import pickled
 from medgraft.workshop.record import Progress, read_progress, write_progress
 
 _LAST: dict[str, tuple[Any, bool]] = {}
 """By exercise, the object that was checked last and whether it passed."""
+_LONGEST = 500
+"""Characters of an answer that are shown."""
 
 
 @dataclass(frozen=True)
@@ -94,13 +97,33 @@ def judge(exercise: Exercise, asked: Asked, seed: int) -> tuple[Seen, ...]:
 
 def _fault(probe: Probe, given: Given, outcome: Outcome) -> Fault | None:
     if outcome.went_wrong is not None:
-        return Fault(probe.name, outcome.went_wrong, "an answer", broke=True)
+        return Fault(probe.name, _shown(outcome.went_wrong), "an answer", broke=True)
     try:
-        return probe.judge(given, outcome.answer)
+        fault = probe.judge(given, outcome.answer)
+        if fault is None and _holds_nan(outcome.answer):  # which compares with nothing, so no judge finds it too large
+            fault = Fault(probe.name, "NaN among the numbers", "numbers")
+        return fault and replace(fault, got=_shown(fault.got))
     except Exception as error:
         # An answer of another form than was asked for; what was given is ours and has the right one. Somebody who wants
         # to can make an answer that trips up any judge, and must not end the grading of the others by it.
-        return Fault(probe.name, f"an answer of an unexpected form ({type(error).__name__}: {error})", "see the task")
+        got = _shown(f"an answer of an unexpected form ({type(error).__name__}: {error})")
+        return Fault(probe.name, got, "see the task")
+
+
+def _holds_nan(answer: Any) -> bool:
+    if isinstance(answer, dict):
+        return any(_holds_nan(item) for item in answer.values())
+    if isinstance(answer, list):
+        return any(_holds_nan(item) for item in answer)
+    if isinstance(answer, float | np.ndarray):
+        return bool(np.isnan(answer).any())
+    return False
+
+
+def _shown(text: str) -> str:
+    """As any terminal can print it; an answer may hold words, of any length."""
+    text = text.encode("utf-8", "replace").decode()
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
 def verdict_of(exercise: Exercise, learner: Any, seed: int | None = None) -> Verdict:
@@ -126,9 +149,14 @@ def check(name: str, learner: Any) -> Verdict:
     Returns
     -------
     Verdict
-        True where every case is right. It is printed as well, and kept in the file of your progress.
+        True where every case is right. It is printed as well, and kept in the file of your progress. The workshop's own
+        object, which :func:`working` handed out, is not tried, and nothing is kept of that.
     """
     exercise = exercise_of(name)
+    if is_own(learner):
+        said = f"{refusal(name)}. Run the cell with your answer again, then this one."
+        print(f"{exercise.title}: not tried\n  {said}")
+        return Verdict(exercise, (), said)
     verdict = verdict_of(exercise, learner)
     progress = read_progress().with_check(name, verdict.passed)
     _LAST[name] = learner, verdict.passed

@@ -16,8 +16,12 @@ from zipfile import BadZipFile
 import numpy as np
 
 _HEAD = struct.Struct("<Q")
-_MOST = 1 << 28
-"""Bytes of the longest frame that is read."""
+LONGEST = 1 << 28
+"""Bytes of the longest frame."""
+ANSWER = 1 << 25
+"""Bytes of the longest that a learner's process may answer with."""
+_TEXT = 1 << 24
+"""Bytes of the longest text: as objects it takes some thirty times as much memory."""
 _ARRAY, _FLOAT = "$array", "$float"
 
 
@@ -25,10 +29,13 @@ class FrameError(Exception):
     """A value that is none of these, or bytes that are no frame."""
 
 
-def encode(value: Any) -> bytes:
-    """The value as a frame's content; FrameError names the kind of what cannot be told."""
+def encode(value: Any, most: int = LONGEST) -> bytes:
+    """The value as a frame's content; FrameError names the kind of what cannot be told, or says that it is too much."""
     arrays: list[np.ndarray[Any, Any]] = []
     text = json.dumps(_plain(value, arrays), allow_nan=False).encode()
+    size = sum(array.nbytes for array in arrays)
+    if size > most or len(text) > min(most, _TEXT):
+        raise FrameError(f"{max(size, len(text)) / 2**20:.0f} MB are more than can be judged")
     packed = io.BytesIO()
     np.savez(packed, **{str(k): array for k, array in enumerate(arrays)})  # type: ignore[arg-type]
     return _HEAD.pack(len(text)) + text + packed.getvalue()
@@ -38,27 +45,31 @@ def decode(content: bytes) -> Any:
     """What :func:`encode` was given; FrameError where it was not."""
     try:
         (length,) = _HEAD.unpack_from(content)
+        if length > _TEXT:
+            raise FrameError("its text is too long")
         start = _HEAD.size
         plain = json.loads(content[start : start + length])
         with np.load(io.BytesIO(content[start + length :]), allow_pickle=False) as packed:
-            if sum(entry.file_size for entry in packed.zip.infolist()) > _MOST:
+            if sum(entry.file_size for entry in packed.zip.infolist()) > LONGEST:
                 raise FrameError("its arrays are too large")
-            return _whole(plain, packed)
-    except (ValueError, KeyError, OSError, struct.error, RecursionError, TypeError, MemoryError, BadZipFile) as error:
+            arrays = [packed[str(place)] for place in range(len(packed.files))]  # each once, however often it is named
+        return _whole(plain, arrays)
+    except (ValueError, LookupError, OSError, struct.error, RecursionError, TypeError, MemoryError, BadZipFile,
+            NotImplementedError, EOFError) as error:  # fmt: skip
         raise FrameError(f"these bytes are no frame ({error})") from None
 
 
-def write_frame(stream: IO[bytes], value: Any) -> None:
-    """Send a value."""
-    content = encode(value)
+def write_frame(stream: IO[bytes], value: Any, most: int = LONGEST) -> None:
+    """Send a value of ``most`` bytes; FrameError where it is larger, or cannot be told."""
+    content = encode(value, most)
     stream.write(_HEAD.pack(len(content)) + content)
     stream.flush()
 
 
-def read_frame(stream: IO[bytes]) -> Any:
+def read_frame(stream: IO[bytes], most: int = LONGEST) -> Any:
     """Receive a value; EOFError at the end, FrameError where it is none."""
     (length,) = _HEAD.unpack(_exactly(stream, _HEAD.size))
-    if length > _MOST:
+    if length > most + _TEXT:  # arrays, and the text that names them
         raise FrameError(f"a frame of {length} bytes is too long")
     return decode(_exactly(stream, length))
 
@@ -95,13 +106,13 @@ def _plain(value: Any, arrays: list[np.ndarray[Any, Any]]) -> Any:
     raise FrameError(f"a value of type {type(value).__name__} cannot be judged")
 
 
-def _whole(plain: Any, packed: Any) -> Any:
+def _whole(plain: Any, arrays: list[Any]) -> Any:
     if isinstance(plain, list):
-        return [_whole(item, packed) for item in plain]
+        return [_whole(item, arrays) for item in plain]
     if isinstance(plain, dict):
         if set(plain) == {_ARRAY}:
-            return packed[str(plain[_ARRAY])]
+            return arrays[plain[_ARRAY]]
         if set(plain) == {_FLOAT}:
             return float(plain[_FLOAT])
-        return {name: _whole(item, packed) for name, item in plain.items()}
+        return {name: _whole(item, arrays) for name, item in plain.items()}
     return plain

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from medgraft.files import write_text
 from medgraft.workshop.catalogue import EXERCISES
-from medgraft.workshop.grading import Row
+from medgraft.workshop.marking import Row
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """What a spreadsheet takes for the beginning of something to be worked out."""
 
 
@@ -20,10 +20,11 @@ def write_grades(rows: tuple[Row, ...], path: Path) -> None:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["learner", "passed", *EXERCISES])
     for row in rows:
-        writer.writerow([_harmless(row.learner), row.passed, *(row.marks[name] for name in EXERCISES)])
+        writer.writerow([harmless(row.learner), row.passed, *(row.marks[name] for name in EXERCISES)])
     write_text(path, text.getvalue())
 
 
-def _harmless(name: str) -> str:
-    """A name that a spreadsheet does not execute; learners choose those of their folders."""
-    return f"'{name}" if name.startswith(_FORMULA) else name
+def harmless(name: str) -> str:
+    """A name that a spreadsheet does not execute, in a line; learners choose those of their folders."""
+    name = "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in name)
+    return f"'{name}" if name.lstrip().startswith(_FORMULA) else name

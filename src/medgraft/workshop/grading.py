@@ -1,49 +1,25 @@
-"""Grading: every submission in a process of its own, judged as ``check`` does, a row a learner."""
+"""Grading: every submission is tried on its own, several at a time, a row a learner."""
 
 from __future__ import annotations
 
-import secrets
-import tempfile
-import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import os
+import sys
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import medgraft
 from medgraft.progress import Observer
 from medgraft.workshop.catalogue import EXERCISES, exercise_of
-from medgraft.workshop.checking import Verdict, judge
-from medgraft.workshop.kernel import Kernel
+from medgraft.workshop.emptying import temporary_folder
 from medgraft.workshop.limits import Limits
-from medgraft.workshop.overseer import Outcome, Overseer
-from medgraft.workshop.room import Room, Walls, made_room, walls_here
-from medgraft.workshop.runnable import Step, steps_of
-from medgraft.workshop.submissions import Handed, Submission, read_submissions
+from medgraft.workshop.marking import Conditions, Row, in_a_line, mark
+from medgraft.workshop.room import Walls, walls_here
+from medgraft.workshop.submissions import Submission, read_submissions
+from medgraft.workshop.unfinished import Unfinished
 
-PASSED, MISSING, _FAILED = "passed", "missing", "failed: "
-_STUB = "NotImplementedError"
-"""What the cell of an exercise raises as it is handed out."""
-_LONGEST = 240
-"""Characters of the longest reason."""
-
-
-@dataclass(frozen=True)
-class Row:
-    """What came of a submission.
-
-    Attributes
-    ----------
-    marks : by exercise ``passed``, ``failed: `` with the reason, or ``missing``.
-    """
-
-    learner: str
-    marks: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def passed(self) -> int:
-        """How many exercises are right."""
-        return sum(mark == PASSED for mark in self.marks.values())
+_GLANCE = 0.5
+"""Seconds between two looks whether somebody wants to break off."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +30,15 @@ class Grades:
     notes: tuple[str, ...] = ()
 
 
-def grade(folder: Path, limits: Limits, seconds: float, observer: Observer | None = None) -> Grades:
+def cores() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def grade(
+    folder: Path, limits: Limits, seconds: float, observer: Observer | None = None, workers: int | None = None,
+    unfinished: Unfinished | None = None,
+) -> Grades:  # fmt: skip
     """Grade all that was handed in.
 
     Parameters
@@ -62,6 +46,8 @@ def grade(folder: Path, limits: Limits, seconds: float, observer: Observer | Non
     folder : a folder or a notebook for each learner.
     limits : of each process; ``limits.seconds`` are those of a cell.
     seconds : that a submission may take in all.
+    workers : submissions at a time; None: one a core.
+    unfinished : keeps what is done, and knows what was done before; what was changed since is graded again.
 
     Raises
     ------
@@ -70,16 +56,24 @@ def grade(folder: Path, limits: Limits, seconds: float, observer: Observer | Non
     """
     observer = observer or Observer()
     submissions = read_submissions(folder)
+    unfinished = unfinished or Unfinished()
+    unfinished.begin()
     for name in EXERCISES:  # before anything is run that might change the files they are in
         exercise_of(name)
-    walls = walls_here((Path(medgraft.__file__).parent, folder.resolve(), Path.home()))
-    rows, notes = [], _warnings(walls)
-    for done, submission in enumerate(submissions):
-        observer.working("submissions", done, len(submissions))
-        rows.append(grade_one(submission, limits, seconds, walls))
-        notes += submission.unread
-    observer.working("submissions", len(submissions), len(submissions))
-    return Grades(tuple(rows), tuple(notes))
+    with temporary_folder("grading-") as rooms:
+        walls = _walls(folder.resolve(), rooms)
+        under = Conditions(limits, seconds, walls, unfinished.key, rooms)
+        rows = _rows(submissions, under, observer, workers or cores(), unfinished)
+    notes = [in_a_line(note) for submission in submissions for note in submission.unread]
+    return Grades(tuple(rows), (*_warnings(walls), *notes))
+
+
+def _walls(folder: Path, rooms: Path) -> Walls:
+    """Around each submission; from inside, those of others cannot be seen, unless Python itself lies among them."""
+    package = Path(medgraft.__file__).parent
+    needed = [Path(place).resolve() for place in [sys.prefix, sys.base_prefix, str(package), *sys.path] if place]
+    hidden = [place for place in (folder, rooms) if not any(path.is_relative_to(place) for path in needed)]
+    return walls_here((package, folder, Path.home()), tuple(hidden))
 
 
 def _warnings(walls: Walls) -> list[str]:
@@ -91,90 +85,35 @@ def _warnings(walls: Walls) -> list[str]:
     return [said[what] for what in walls.left_open]
 
 
-def grade_one(submission: Submission, limits: Limits, seconds: float, walls: Walls) -> Row:
-    """Grade a submission; where an exercise was handed in more than once, the best counts."""
-    until = time.monotonic() + seconds
-    marks = dict.fromkeys(EXERCISES, MISSING)
-    with tempfile.TemporaryDirectory(prefix="handed-in-", ignore_cleanup_errors=True) as name:
-        room = made_room(Path(name).resolve(), walls)
-        assert room.work is not None
-        submission.unpack(room.work)
-        for handed in submission.files:
-            for exercise, mark in _marks(handed, limits, room, until).items():
-                marks[exercise] = max(marks[exercise], mark, key=_worth)
-    return Row(submission.learner, marks)
+def _rows(
+    submissions: list[Submission], under: Conditions, observer: Observer, workers: int, unfinished: Unfinished
+) -> list[Row]:
+    """In their order; whatever breaks off, no process of a submission is left behind."""
+    rows = {place: row for place, one in enumerate(submissions) if (row := unfinished.row(one)) is not None}
+    observer.working("submissions", len(rows), len(submissions))
+    with ThreadPoolExecutor(workers) as pool:
+        waiting: dict[Future[Row], int] = {
+            pool.submit(_marked, one, under): place for place, one in enumerate(submissions) if place not in rows
+        }
+        try:
+            while waiting:
+                done, _ = wait(waiting, _GLANCE, FIRST_COMPLETED)
+                for future in done:
+                    place = waiting.pop(future)
+                    rows[place] = future.result()
+                    unfinished.keep(submissions[place], rows[place])
+                observer.working("submissions", len(rows), len(submissions))
+        except BaseException:
+            under.stopped.set()
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+    return [rows[place] for place in range(len(submissions))]
 
 
-def _worth(mark: str) -> int:
-    return 2 if mark == PASSED else 0 if mark == MISSING else 1
-
-
-def _marks(handed: Handed, limits: Limits, room: Room, until: float) -> dict[str, str]:
-    steps = steps_of(handed.notebook)
-    with Kernel(lambda: Overseer(limits, room), until) as kernel:
-        if any(step.exercise for step in steps):
-            return _by_cell(kernel, steps)
-        return _by_name(kernel, steps)
-
-
-def _by_cell(kernel: Kernel, steps: Sequence[Step]) -> dict[str, str]:
-    """Of a notebook: each exercise is tried once its cell was run; what fails is stood in for, as in the notebook."""
-    marks: dict[str, str] = {}
-    for step in steps:
-        outcome = kernel.run(step)
-        if step.exercise is None:
-            continue
-        fault = _broken(outcome)
-        mark = _tried(kernel, step.exercise) if fault is None else _failed(fault)
-        marks[step.exercise] = max(marks.get(step.exercise, MISSING), mark, key=_worth)
-        if mark != PASSED:
-            kernel.stand_in(step.exercise)
-    return marks
-
-
-def _broken(outcome: Outcome) -> str | None:
-    """Why a cell defined nothing; None where it did."""
-    if outcome.went_wrong is not None:
-        return outcome.went_wrong
-    answer: Any = outcome.answer if isinstance(outcome.answer, dict) else {}
-    if answer.get("defined") is True:
-        return None
-    return str(answer.get("raised") or _STUB)
-
-
-def _by_name(kernel: Kernel, steps: Sequence[Step]) -> dict[str, str]:
-    """Of a plain file, or a notebook that lost its metadata: whatever has an exercise's name is tried."""
-    for step in steps:
-        kernel.run(step)
-    found = kernel.gather().answer
-    names = [name for name in EXERCISES if isinstance(found, list) and name in found]
-    return {name: _after(kernel, name) for name in names}
-
-
-def _after(kernel: Kernel, exercise: str) -> str:
-    kernel.gather()  # once more, in case the one before ended the process
-    return _tried(kernel, exercise)
-
-
-def _tried(kernel: Kernel, name: str) -> str:
-    exercise = exercise_of(name)
-    verdict = Verdict(exercise, judge(exercise, kernel, secrets.randbits(63)))
-    if verdict.passed:
-        return PASSED
-    seen = next(one for one in verdict.seen if one.fault is not None)
-    assert seen.fault is not None
-    if seen.fault.broke or _STUB in seen.fault.got:
-        return _failed(seen.fault.got)
-    return _failed(f"{seen.probe.name}: got {seen.fault.got}, expected {seen.fault.expected}")
-
-
-def _failed(reason: str) -> str:
-    """The mark; a stub that was left as it is was not handed in."""
-    if _STUB in reason:
-        return MISSING
-    return _FAILED + _in_a_line(reason)
-
-
-def _in_a_line(text: str) -> str:
-    line = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
-    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"
+def _marked(submission: Submission, under: Conditions) -> Row:
+    """The row of a submission. Whatever it does to us, it does to its own row alone."""
+    try:
+        return mark(submission, under)
+    except Exception as error:
+        said = in_a_line(f"failed: it could not be graded ({type(error).__name__}: {error})")
+        return Row(submission.learner, dict.fromkeys(EXERCISES, said))

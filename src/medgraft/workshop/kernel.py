@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from types import TracebackType
@@ -20,10 +21,12 @@ class Kernel:
     ----------
     start : gives a new process.
     until : when all of it has to be over (``time.monotonic``).
+    stopped : when set, it is over at once.
     """
 
-    def __init__(self, start: Callable[[], Overseer], until: float) -> None:
+    def __init__(self, start: Callable[[], Overseer], until: float, stopped: threading.Event | None = None) -> None:
         self._start, self._until = start, until
+        self._stopped = stopped or threading.Event()
         self._overseer: Overseer | None = None
         self._done: list[Step | str] = []
 
@@ -34,6 +37,12 @@ class Kernel:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._close()
+
+    def begin(self) -> None:
+        """Forget the cells so far: those that follow are another notebook's."""
+        self._done.clear()
+        if self._overseer is not None and self._overseer.begin().went_wrong is not None:
+            self._close()
 
     def run(self, step: Step) -> Outcome:
         """Run a cell."""
@@ -73,7 +82,7 @@ class Kernel:
 
     def _alive(self) -> Overseer | None:
         """The process with all cells run so far; None where there is no time left."""
-        while time.monotonic() < self._until:
+        while time.monotonic() < self._until and not self._stopped.is_set():
             if self._overseer is not None:
                 return self._overseer
             self._overseer = self._start()

@@ -11,6 +11,8 @@ import psutil
 
 _BLOCK = 1 << 12
 """Bytes that even an empty file counts, so that a great many of them are noticed as well."""
+_DEEPEST = 40
+"""Folders in folders; beyond that a path soon gets longer than a system can follow, and its files go uncounted."""
 
 
 @dataclass(frozen=True)
@@ -19,27 +21,45 @@ class Limits:
 
     Attributes
     ----------
-    seconds : to load the object or to run a cell.
+    seconds : of computing, to load the object or to run a cell.
+    patience : how many times that by the clock. What sleeps computes nothing, and what shares a busy machine with
+        others computes a part of the time.
     memory : bytes that its processes may hold together, beyond what PyTorch alone takes.
     printed : bytes that it may print.
     written : bytes of all files that it may leave behind; None: as many as it likes.
+    processes : that it may run at a time, its own among them.
     """
 
     seconds: float = 20.0
+    patience: float = 3.0
     memory: int = 2 << 30
     printed: int = 1 << 20
     written: int | None = None
+    processes: int = 64
 
 
-def resident(pid: int) -> int:
-    """Bytes of memory that a process and its children hold; 0 where it is gone."""
-    total = 0
-    for process in family(pid):
+@dataclass(frozen=True)
+class Taken:
+    """What a process and all that it started hold together: seconds of computing, bytes of memory, processes."""
+
+    seconds: float = 0.0
+    memory: int = 0
+    processes: int = 0
+
+
+def taken(pid: int) -> Taken:
+    """What a process and its children hold now; nothing where it is gone."""
+    seconds, memory = 0.0, 0
+    members = family(pid)
+    for process in members:
         try:
-            total += process.memory_info().rss
+            with process.oneshot():
+                times = process.cpu_times()
+                memory += process.memory_info().rss
+            seconds += times.user + times.system + times.children_user + times.children_system
         except psutil.Error:
             continue
-    return total
+    return Taken(seconds, memory, len(members))
 
 
 def family(pid: int) -> list[Any]:
@@ -52,9 +72,14 @@ def family(pid: int) -> list[Any]:
 
 
 def on_disk(folder: Path, most: int) -> int:
-    """Bytes of the files in a folder; it stops counting beyond ``most``. Links are not followed."""
-    total = 0
+    """Bytes of the files in a folder; it stops counting beyond ``most``. Links are not followed.
+
+    Folders that lie too deep count as too much.
+    """
+    total, top = 0, len(folder.parts)
     for root, folders, files in os.walk(folder):
+        if folders and len(Path(root).parts) - top > _DEEPEST:
+            return most + 1
         total += _BLOCK * len(folders)
         for name in files:
             try:

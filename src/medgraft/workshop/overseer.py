@@ -19,16 +19,19 @@ from typing import Any
 
 import psutil
 
-from medgraft.workshop.frames import FrameError, read_frame, write_frame
-from medgraft.workshop.limits import Limits, family, on_disk, resident
+from medgraft.workshop.frames import ANSWER, FrameError, read_frame, write_frame
+from medgraft.workshop.limits import Limits, Taken, family, on_disk, taken
 from medgraft.workshop.room import Room
 
-_STARTUP = 120.0
-"""Seconds in which PyTorch is loaded on any machine."""
+_STARTUP = 300.0
+"""Seconds by the clock in which PyTorch is loaded on any machine."""
 _LEAVING = 5.0
 """Seconds that a process whose streams are closed may take to be gone."""
-_GLANCE = 0.03
+_GLANCE = 0.1
 """Seconds between two looks at what the process holds and prints."""
+_FORGED = "It wrote into the files of the process that runs it. Give answers by return."
+_LONGEST = 1000
+"""Characters of the longest sentence that is taken from the other side."""
 
 
 @dataclass(frozen=True)
@@ -49,10 +52,14 @@ class Overseer:
     Parameters
     ----------
     room : what it can reach; default: all that this process can, from where it is.
+    stopped : when set, the process ends soon, whatever it is at.
     """
 
-    def __init__(self, limits: Limits | None = None, room: Room | None = None) -> None:
+    def __init__(
+        self, limits: Limits | None = None, room: Room | None = None, stopped: threading.Event | None = None
+    ) -> None:
         self.limits, self.room = limits or Limits(), room or Room()
+        self._stopped = stopped or threading.Event()
         handle, name = tempfile.mkstemp(prefix="medgraft-printed-", dir=self.room.folder)
         os.close(handle)
         self._printed = Path(name)
@@ -67,7 +74,8 @@ class Overseer:
             env={**self.room.environment, **_ours()},
             start_new_session=True,
         )
-        self._base: int | None = None
+        self._base: Taken | None = None
+        self._now = Taken()
         threading.Thread(target=self._listen, daemon=True).start()
 
     def __enter__(self) -> Overseer:
@@ -101,6 +109,10 @@ class Overseer:
         message = {"cell": source, "where": where, "exercise": exercise, "path": [str(self.room.work or Path.cwd())]}
         return self._request(message, self.limits.seconds)
 
+    def begin(self) -> Outcome:
+        """Forget all names: the cells that follow are another notebook's."""
+        return self._request({"begin": True}, self.limits.seconds)
+
     def stand_in(self, exercise: str) -> Outcome:
         """Let later cells use the workshop's own object of an exercise."""
         return self._request({"stand_in": exercise}, self.limits.seconds)
@@ -123,78 +135,110 @@ class Overseer:
 
     def _request(self, message: Any, seconds: float) -> Outcome:
         if self._base is None:
-            ready = self._wait(_STARTUP)
-            if ready.went_wrong:
-                return ready
-            self._base = resident(self._process.pid)
+            failed = self._started()
+            if failed is not None:
+                return failed
         assert self._process.stdin is not None
+        if not self._answers.empty():  # an answer to nothing that was asked
+            return self._stop(_FORGED)
         try:
             write_frame(self._process.stdin, message)
         except OSError:
-            return Outcome(went_wrong=self._ending(), ended=True)
+            return self._stop(self._ending())
         return self._wait(seconds)
+
+    def _started(self) -> Outcome | None:
+        """Wait until PyTorch is loaded; what goes wrong before that is not the learner's doing."""
+        until = time.monotonic() + _STARTUP
+        while True:
+            try:
+                ready = self._answers.get(timeout=_GLANCE)
+            except queue.Empty:
+                if time.monotonic() < until and not self._stopped.is_set():
+                    continue
+                return self._stop(f"Python did not start within {_STARTUP:g} seconds: this computer is too busy.")
+            if ready is None:
+                return self._stop("Python could not be started for it; that is no fault of the code.")
+            self._base = self._now = taken(self._process.pid)
+            return None
 
     def _wait(self, seconds: float) -> Outcome:
         """The next answer; what goes beyond a limit meanwhile ends the process."""
-        until = time.monotonic() + seconds
+        before, start = self._now.seconds, time.monotonic()
         while True:
             try:
                 reply = self._answers.get(timeout=_GLANCE)
             except queue.Empty:
-                reason = self._beyond(until, seconds)
-                if reason is None:
+                late = self._beyond() or self._late(self._now.seconds - before, time.monotonic() - start, seconds)
+                if late is None:
                     continue
-                self.close()
-                return Outcome(went_wrong=reason, ended=True)
+                return self._stop(late)
             if reply is None:
-                return Outcome(went_wrong=self._ending(), ended=True)
-            reason = self._beyond(float("inf"), seconds)  # what printed or took too much is no answer
-            if reason is not None:
-                self.close()
-                return Outcome(went_wrong=reason, ended=True)
-            return _outcome(reply)
+                return self._stop(self._ending())
+            reason = self._beyond()  # what printed or took too much is no answer
+            return _outcome(reply) if reason is None else self._stop(reason)
 
-    def _beyond(self, until: float, seconds: float) -> str | None:
-        if time.monotonic() > until:
-            return f"It did not end within {seconds:g} seconds. Is there a loop that never ends?"
+    def _stop(self, reason: str) -> Outcome:
+        self.close()
+        return Outcome(went_wrong=reason, ended=True)
+
+    def _late(self, computed: float, passed: float, seconds: float) -> str | None:
+        """Judged by what it computed, so that a busy machine makes nobody fail; by the clock where that is little."""
+        if computed > seconds:
+            return f"It did not end within {seconds:g} seconds of computing. Is there a loop that never ends?"
+        most = seconds * self.limits.patience
+        if passed > most:
+            return (f"It did not end within {most:g} seconds, of which it computed for {computed:.0f}. "
+                    "Does it wait for something?")  # fmt: skip
+        return None
+
+    def _beyond(self) -> str | None:
+        if self._stopped.is_set():
+            return "All was broken off."
         with contextlib.suppress(OSError):
             if self._printed.stat().st_size > self.limits.printed:
                 return f"It printed more than {self.limits.printed / 2**20:g} MB. Take the print calls out of loops."
-        if self._base is not None and resident(self._process.pid) > self._base + self.limits.memory:
+        self._now, base = taken(self._process.pid), self._base or Taken()
+        if self._now.memory > base.memory + self.limits.memory:
             return f"It took more than {self.limits.memory / 2**30:g} GB of memory."
+        if self._now.processes > base.processes + self.limits.processes:
+            return f"It started more than {self.limits.processes} processes."
         return self._beyond_disk()
 
     def _beyond_disk(self) -> str | None:
         folder, most = self.room.folder, self.limits.written
         if folder is not None and most is not None and on_disk(folder, most) > most:
-            return f"It wrote more than {most / 2**20:g} MB into files."
+            return f"It wrote more than {most / 2**20:g} MB into files, or folders in folders without end."
         return None
 
     def _ending(self) -> str:
         try:
             code = self._process.wait(_LEAVING)
         except subprocess.TimeoutExpired:  # it lives, and what it sends is no answer
-            self.close()
-            return "It wrote into the files of the process that runs it. Give answers by return."
-        self.close()
+            return _FORGED
         how = f"signal {-code}" if code < 0 else f"exit code {code}"
         return f"It ended Python itself ({how}): is there an exit() in it?"
 
     def _listen(self) -> None:
+        """Take one answer after another; of a second one that nobody waited for, no more is read."""
         assert self._process.stdout is not None
         try:
             while True:
-                self._answers.put(read_frame(self._process.stdout))
+                answer = read_frame(self._process.stdout, ANSWER)
+                if not self._answers.empty():
+                    break
+                self._answers.put(answer)
         except (EOFError, OSError, ValueError, FrameError):
-            self._answers.put(None)
+            pass
+        self._answers.put(None)
 
 
 def _outcome(reply: Any) -> Outcome:
     """Of a frame that came; the learner's code may have written it, whatever it holds."""
     if not isinstance(reply, dict):
-        return Outcome(went_wrong="It wrote into the files of the process that runs it. Give answers by return.")
+        return Outcome(went_wrong=_FORGED)
     raised = reply.get("raised")
-    return Outcome(answer=reply.get("answer"), went_wrong=None if raised is None else str(raised))
+    return Outcome(answer=reply.get("answer"), went_wrong=None if raised is None else str(raised)[:_LONGEST])
 
 
 def _ours() -> dict[str, str]:

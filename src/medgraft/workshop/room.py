@@ -19,15 +19,24 @@ _PASSED_ON = (
 _PROBING = 20.0
 """Seconds that a system may take to say whether it allows a room."""
 
-_ALONE = ["unshare", "--net", "--pid", "--fork", "--kill-child"]
-"""A network of its own, which leads nowhere, and processes that all end with the first."""
-_FIXED = """set -e
-mount --bind "$0" "$0"
-for place in $MEDGRAFT_MOUNTS; do mount -o remount,bind,ro "$place" || test "$place" != /; done
+_ALONE = ["setpriv", "--pdeathsig", "KILL", "unshare", "--net", "--pid", "--fork", "--kill-child"]
+"""A network of its own, which leads nowhere, and processes that all end with the first, and that with this one."""
+_FIXED = """set -ef
+IFS="$(printf '\\n_')"; IFS="${IFS%_}"
+mount --bind "$0" /sys
+for place in $MEDGRAFT_HIDDEN; do mount -t tmpfs -o size=1m none "$place"; done
+mkdir -p "$0"
+mount --bind /sys "$0"
+umount /sys
+for place in $MEDGRAFT_HIDDEN $MEDGRAFT_MOUNTS; do
+  mount -o remount,bind,ro "$place" 2>/dev/null || test "$place" != /
+done
+mount -t tmpfs -o size=256m none /dev/shm 2>/dev/null || true
+mount -t proc -o ro none /proc 2>/dev/null || mount -o remount,bind,ro /proc 2>/dev/null || true
 cd "$0/work"
 exec setpriv --no-new-privs --bounding-set=-all --inh-caps=-all "$@"
 """
-"""Everything is read-only but the folder, and no privilege is left to change that."""
+"""Places are hidden, and everything is read-only but the folder; no privilege is left to change that."""
 _FITS = 'test -x "$0" && test -w . || exit 1; for place in "$@"; do if test -w "$place"; then exit 1; fi; done'
 """Whether Python ($0) can be reached, the folder written to, and no place that is named."""
 
@@ -65,10 +74,12 @@ class Walls:
     ----------
     command : that does it; empty where nothing can be closed.
     left_open : of ``network`` and ``files``, what stays open.
+    hidden : folders that look empty from inside.
     """
 
     command: tuple[str, ...]
     left_open: tuple[str, ...]
+    hidden: tuple[Path, ...] = ()
 
 
 def made_room(folder: Path, walls: Walls) -> Room:
@@ -78,24 +89,26 @@ def made_room(folder: Path, walls: Walls) -> Room:
     kept = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     own = dict.fromkeys(("HOME", "USERPROFILE", "TMPDIR", "TEMP", "TMP", "MEDGRAFT_WORKSHOP"), work)
     rest = {
-        "MEDGRAFT_CACHE": str(Path(work) / "cache"), "MEDGRAFT_MOUNTS": " ".join(_mounts()), "MPLBACKEND": "Agg",
-        "HF_HUB_OFFLINE": "1", "PYTHONDONTWRITEBYTECODE": "1",
+        "MEDGRAFT_CACHE": str(Path(work) / "cache"), "MPLBACKEND": "Agg", "HF_HUB_OFFLINE": "1",
+        "PYTHONDONTWRITEBYTECODE": "1", "MEDGRAFT_MOUNTS": "\n".join(_mounts()),
+        "MEDGRAFT_HIDDEN": "\n".join(map(str, walls.hidden)),
     }  # fmt: skip
     return Room(folder, kept | own | rest, walls.command)
 
 
 @functools.cache
-def walls_here(protected: tuple[Path, ...]) -> Walls:
+def walls_here(protected: tuple[Path, ...], hidden: tuple[Path, ...] = ()) -> Walls:
     """The strongest walls that this system allows, tried out.
 
     Parameters
     ----------
     protected : files and folders that must not be writable from inside, for the files to count as closed.
+    hidden : folders to hide, where the disk can be closed at all.
     """
     if all(shutil.which(tool) for tool in ("unshare", "mount", "setpriv", "sh")):
         for privilege in ([], ["--map-root-user"]):
             alone = [*_ALONE, *privilege]
-            both = Walls((*alone, "--mount", "sh", "-c", _FIXED, "{folder}"), ())
+            both = Walls((*alone, "--mount", "sh", "-c", _FIXED, "{folder}"), (), hidden)
             if _holds(both, protected):
                 return both
             network = Walls(tuple(alone), ("files",))
@@ -120,10 +133,11 @@ def _holds(walls: Walls, protected: Sequence[Path]) -> bool:
 
 
 def _mounts() -> list[str]:
-    """Where disks are mounted, the root first, as the system's table writes these places (a blank as \\040)."""
+    """Where disks are mounted, the root first; the system's table writes a blank as \\040."""
     try:
-        lines = Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines()
+        lines = Path("/proc/self/mounts").read_text(encoding="utf-8", errors="surrogateescape").splitlines()
     except OSError:
         return []
     places = {line.split()[1] for line in lines if len(line.split()) > 3 and line.split()[3].split(",")[0] == "rw"}
-    return sorted(place for place in places if not place.startswith(("/proc", "/sys", "/dev")) and "\\" not in place)
+    written = (place.replace("\\040", " ").replace("\\134", "\\") for place in places)
+    return sorted(place for place in written if not place.startswith("/dev/pts"))

@@ -8,7 +8,7 @@ import types
 from typing import Any
 
 from medgraft.workshop.catalogue import EXERCISES, exercise_of
-from medgraft.workshop.continuing import solution_object
+from medgraft.workshop.own import is_own, refusal, solution_object
 
 MODULE = "handed_in"
 """What the module is called in which the cells are run."""
@@ -24,9 +24,18 @@ class Session:
 
     def __init__(self) -> None:
         self.objects: dict[str, Any] = {}
+        self.begin()
+
+    def begin(self) -> None:
+        """Forget all names, and what a notebook may have set for all of PyTorch."""
+        self.objects.clear()
         self._module = types.ModuleType(MODULE)
         self._stand_ins: dict[str, Any] = {}
         sys.modules[MODULE] = self._module
+        torch = sys.modules.get("torch")
+        if torch is not None:
+            torch.set_default_dtype(torch.float32)
+            torch.set_grad_enabled(True)
 
     def run(self, source: str, where: str, exercise: str | None) -> dict[str, Any]:
         """Run a cell; of an exercise's, keep what it defines.
@@ -35,7 +44,7 @@ class Session:
         -------
         dict
             ``raised``, the error or None, and ``defined``: whether there is an object of the exercise to be tried. It
-            may be there in spite of an error further down in the cell.
+            may be there in spite of an error further down in the cell. ``own``: why it is not tried.
         """
         from medgraft.workshop.worker import told
 
@@ -48,9 +57,10 @@ class Session:
             raised = told(error)
         found = self._found(exercise)
         defined = found is not None and not (raised and found is before)
-        if exercise is not None and defined:
+        own = refusal(exercise) if exercise is not None and defined and _own(found) else None
+        if exercise is not None and defined and own is None:
             self.objects[exercise] = found
-        return {"raised": raised, "defined": defined}
+        return {"raised": raised, "defined": defined and own is None, "own": own}
 
     def gather(self) -> list[str]:
         """Take what has an exercise's name, whichever cell defined it; returns these exercises.
@@ -59,7 +69,7 @@ class Session:
         """
         for name in EXERCISES:
             found = self._found(name)
-            if found is not None and not str(getattr(found, "__module__", "")).startswith("medgraft"):
+            if found is not None and not _own(found):
                 self.objects[name] = found
         return [name for name in EXERCISES if name in self.objects]
 
@@ -69,8 +79,15 @@ class Session:
         setattr(self._module, exercise_of(exercise).defines, self._stand_ins[exercise])
 
     def _found(self, exercise: str | None) -> Any:
-        """What has the exercise's name and is not the workshop's own."""
+        """What has the exercise's name and is not the object that stands in for it."""
         if exercise is None:
             return None
-        found = getattr(self._module, exercise_of(exercise).defines, None)
+        found = vars(self._module).get(exercise_of(exercise).defines)
         return None if found is self._stand_ins.get(exercise) else found
+
+
+def _own(found: Any) -> bool:
+    try:
+        return is_own(found)
+    except Exception:  # an object that does not say what it is; then it is not plainly ours
+        return False

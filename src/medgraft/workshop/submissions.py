@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,6 +12,12 @@ from medgraft.workshop.notebook import SUFFIXES, Notebook, read_notebook
 
 _SKIPPED = (".ipynb_checkpoints", "__pycache__", "__MACOSX", "site-packages")
 _MOST_FILES = 200
+_MOST_BYTES = 32 << 20
+"""Of all files of a learner that are read; as cells and words they take some ten times as much memory."""
+_MOST_ENTRIES = 20_000
+"""Names that are looked at in a learner's folder."""
+_DEEPEST = 40
+"""Folders in folders."""
 _LARGEST_MODULE = 1 << 20
 """Bytes of a learner's own module that is copied beside the notebooks."""
 
@@ -43,8 +51,9 @@ class Submission:
         """Write the learner's own modules, where the notebooks will look for them."""
         for where, content in self.modules.items():
             target = folder / where
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(content)
+            with contextlib.suppress(OSError):  # a path that is too long where it lies now
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(content)
 
 
 def read_submissions(folder: Path) -> list[Submission]:
@@ -67,7 +76,7 @@ def read_submissions(folder: Path) -> list[Submission]:
             continue
         if entry.is_dir():
             by_learner.setdefault(entry.name, []).extend(_files(entry))
-        elif entry.suffix in SUFFIXES:
+        elif entry.suffix in SUFFIXES and entry.is_file():
             by_learner.setdefault(entry.stem, []).append(entry)
     if not any(by_learner.values()):
         raise DataError(f"{folder} holds no notebook (.ipynb, .py), nor folders with any.")
@@ -75,30 +84,46 @@ def read_submissions(folder: Path) -> list[Submission]:
 
 
 def _files(folder: Path) -> list[Path]:
-    """Notebooks and modules at any depth; links, which may lead anywhere, are left out."""
-    found = []
-    for path in sorted(folder.rglob("*")):
-        inside = path.relative_to(folder).parts
-        hidden = any(part.startswith(".") or part in _SKIPPED for part in inside)
-        if path.suffix in SUFFIXES and path.is_file() and not path.is_symlink() and not hidden:
-            found.append(path)
-    return found
+    """Notebooks and modules at any depth; links, which may lead anywhere, are left out, and what is no plain file."""
+    found: list[Path] = []
+    entries, top = 0, len(folder.parts)
+    for root, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in _SKIPPED)
+        entries += len(folders) + len(names)
+        paths = (Path(root) / name for name in sorted(names) if not name.startswith("."))
+        found += [path for path in paths if path.suffix in SUFFIXES and path.is_file() and not path.is_symlink()]
+        if len(Path(root).parts) - top > _DEEPEST:
+            folders.clear()
+        if entries > _MOST_ENTRIES or len(found) > _MOST_FILES:
+            break
+    return sorted(found)
 
 
 def _read(learner: str, folder: Path, paths: list[Path]) -> Submission:
-    handed, modules, unread = [], {}, []
+    handed, modules, unread, left = [], {}, [], _MOST_BYTES
     for path in paths[:_MOST_FILES]:
-        inside = path.relative_to(folder)
-        below = Path(*inside.parts[1:]) if len(inside.parts) > 1 else inside
+        below = _below(path, folder)
         try:
-            handed.append(Handed(below.as_posix(), read_notebook(path)))
-        except DataError as error:
+            size = path.stat().st_size
+            if size > left:
+                raise DataError(f"{path} was left out: {learner} handed in more than {_MOST_BYTES >> 20} MB.")
+            notebook = read_notebook(path)
+            content = path.read_bytes() if path.suffix == ".py" and size <= _LARGEST_MODULE else None
+        except (DataError, OSError) as error:
             unread.append(str(error))
             continue
-        if path.suffix == ".py" and path.stat().st_size <= _LARGEST_MODULE:
-            modules[below.as_posix()] = path.read_bytes()
+        left -= size
+        handed.append(Handed(below, notebook))
+        if content is not None:
+            modules[below] = content
     if len(paths) > _MOST_FILES:
-        unread.append(f"{learner}: {len(paths)} files; those after the first {_MOST_FILES} were left out.")
+        unread.append(f"{learner}: more than {_MOST_FILES} files; those after the first {_MOST_FILES} were left out.")
     handed.sort(key=lambda one: not one.notebook.exercises)
-    name = learner.encode("utf-8", "replace").decode()  # a name may hold bytes that are no text
+    name = learner.encode("utf-8", "backslashreplace").decode()  # a name may hold bytes that are no text
     return Submission(name, tuple(handed), modules, tuple(unread))
+
+
+def _below(path: Path, folder: Path) -> str:
+    """The path below the learner's own folder."""
+    inside = path.relative_to(folder)
+    return Path(*inside.parts[1:]).as_posix() if len(inside.parts) > 1 else inside.as_posix()

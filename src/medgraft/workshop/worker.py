@@ -6,40 +6,55 @@ file that the other side watches. What it sends is judged there: nothing that ha
 
 from __future__ import annotations
 
+import contextlib
 import os
+import queue
 import sys
+import threading
 import traceback
 from pathlib import Path
 from typing import IO, Any
 
-from medgraft.workshop.frames import FrameError, read_frame, write_frame
+from medgraft.workshop.frames import ANSWER, FrameError, read_frame, write_frame
 from medgraft.workshop.session import Session
 
 ANY = ""
 """The object that is asked whatever the exercise: the one that ``check`` was handed."""
+_SUBREAPER = 36
+"""Linux: who ends is survived by nobody; what it left behind becomes a child of this process, and ends with it."""
 
 
 def main() -> None:
-    """Serve one check, or the cells of one notebook, until the input ends."""
+    """Serve one check, or the cells of notebooks, until the input ends."""
     asked, answers = _private_streams(sys.argv[1])
     import torch
 
     torch.set_num_threads(1)
     _bound_memory(int(sys.argv[2]))
     _bound_files(int(sys.argv[3]))
+    _adopt()
     write_frame(answers, {"ready": True})
+    requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    threading.Thread(target=_receive, args=(asked, requests), daemon=True).start()
     session = Session()
     while True:
-        try:
-            message = read_frame(asked)
-        except EOFError:
-            return
-        reply = _done(session, message)
+        reply = _done(session, requests.get())
         _flush()
         try:
-            write_frame(answers, reply)
+            write_frame(answers, reply, ANSWER)
         except FrameError as error:
             write_frame(answers, {"raised": f"Your object gave something that is no number, word or array: {error}."})
+        except Exception as error:  # a list that holds itself, a tensor that has no numbers
+            write_frame(answers, {"raised": f"What your object gave cannot be read: {told(error)}"})
+
+
+def _receive(asked: IO[bytes], requests: queue.SimpleQueue[Any]) -> None:
+    """Hand requests on; leave as soon as nobody can ask any more, whatever the learner's code is at."""
+    while True:
+        try:
+            requests.put(read_frame(asked))
+        except (EOFError, OSError, ValueError, FrameError):
+            os._exit(0)
 
 
 def _private_streams(printed: str) -> tuple[IO[bytes], IO[bytes]]:
@@ -65,14 +80,24 @@ def _bound_memory(more: int) -> None:
 
 
 def _bound_files(most: int) -> None:
-    """Let the system refuse a file of more than ``most`` bytes (0: of any size), where it can."""
+    """Let the system refuse a file of more than ``most`` bytes (0: of any size), where it can; and none of a crash."""
     try:
         import resource
 
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         if most:
             resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
     except (ImportError, OSError, ValueError):  # the other side watches as well
         return
+
+
+def _adopt() -> None:
+    """Keep what the learner's code starts within reach, where the system can."""
+    if sys.platform == "linux":
+        import ctypes
+
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)
 
 
 def _done(session: Session, message: Any) -> dict[str, Any]:
@@ -82,6 +107,9 @@ def _done(session: Session, message: Any) -> dict[str, Any]:
             sys.path.append(place)
     if "object" in message:
         return _load(session, message)
+    if "begin" in message:
+        session.begin()
+        return {"answer": None}
     if "cell" in message:
         return {"answer": session.run(message["cell"], message["where"], message["exercise"])}
     if "stand_in" in message:
@@ -121,7 +149,10 @@ def told(error: BaseException) -> str:
     own = [frame for frame in traceback.extract_tb(error.__traceback__) if "medgraft" not in frame.filename]
     own = [frame for frame in own if "site-packages" not in frame.filename] or own
     where = f" (line {own[-1].lineno} of {own[-1].name})" if own else ""
-    text = " ".join(str(error).split())[:300]
+    try:
+        text = " ".join(str(error).split())[:300]
+    except Exception:  # an error that cannot say what it is
+        text = ""
     if isinstance(error, MemoryError) or "allocate memory" in text:
         return f"It took too much memory{where}."
     return f"{type(error).__name__}{f': {text}' if text else ''}{where}"
@@ -129,10 +160,8 @@ def told(error: BaseException) -> str:
 
 def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
-        try:
+        with contextlib.suppress(Exception):  # the learner may have put anything in their place
             stream.flush()
-        except (OSError, ValueError, AttributeError):
-            continue
 
 
 if __name__ == "__main__":

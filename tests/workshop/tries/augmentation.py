@@ -5,6 +5,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 from torchvision.transforms import functional as TF
+from torchvision.transforms import v2
 
 
 def _move(image, rng, degrees=10):
@@ -44,6 +45,20 @@ class Augment:
         theta = torch.tensor([[cos, -sin, rng.uniform(-0.1, 0.1)], [sin, cos, 0]], dtype=torch.float32)
         grid = F.affine_grid(theta[None], [1, *image.shape], align_corners=False)
         return F.grid_sample(image[None], grid, align_corners=False)[0].clamp(0, 1) ** rng.uniform(0.8, 1.2)
+
+
+def with_v2(image, rng):
+    torch.manual_seed(int(rng.integers(2**31)))
+    move = v2.RandomAffine(10, translate=(0.1, 0.1), scale=(0.9, 1.1), interpolation=v2.InterpolationMode.BILINEAR)
+    return v2.Compose([move, v2.ColorJitter(0.2, 0.2)])(image)
+
+
+def now_and_then(image, rng):
+    """Each change in half of the calls, none in a quarter of them."""
+    if rng.random() < 0.5:
+        h, w = image.shape[-2:]
+        image = torch.roll(image, (int(rng.integers(-h // 12, h // 12)), int(rng.integers(-w // 12, w // 12))), (1, 2))
+    return _brighten(image, rng) if rng.random() < 0.5 else image
 
 
 def in_place(image, rng):
@@ -87,9 +102,27 @@ def turned(image, rng):
     return _brighten(_move(image, rng, 90), rng)
 
 
-RIGHT = [of_parts, with_opencv, Augment()]
+def turned_a_little_too_far(image, rng):
+    return _brighten(_move(image, rng, 20), rng)
+
+
+def zoomed(image, rng):
+    return _brighten(TF.affine(image, 0, [0, 0], rng.uniform(0.6, 1.4), [0.0], v2.InterpolationMode.BILINEAR), rng)
+
+
+def shifted(image, rng):
+    down, across = (int(side * rng.uniform(-0.3, 0.3)) for side in image.shape[1:])
+    return _brighten(TF.affine(image, 0, [across, down], 1.0, [0.0]), rng)
+
+
+def too_strong(image, rng):
+    return (_move(image, rng) * float(rng.uniform(0.3, 1.7))).clamp(0, 1)
+
+
+RIGHT = [of_parts, with_opencv, Augment(), with_v2, now_and_then]
 WRONG = {
     "in-place": in_place, "dtype": doubles, "shape": grows, "range": unclipped, "always-same": always_same,
     "global-random": global_random, "upside-down": upside_down, "mirrored": mirrored, "turned": turned,
-    "no-geometry": _brighten, "no-intensity": _move,
+    "no-geometry": _brighten, "no-intensity": _move, "zoomed": zoomed, "shifted": shifted, "too-strong": too_strong,
 }  # fmt: skip
+ALSO_WRONG = [("turned", turned_a_little_too_far)]

@@ -5,7 +5,9 @@ import numpy as np
 import torch
 from PIL import Image
 from torch.utils.data import Dataset
+from torchvision import io, tv_tensors
 from torchvision.transforms.functional import to_tensor
+from torchvision.transforms.v2 import functional
 
 
 def names(folder):
@@ -63,6 +65,25 @@ class WithOpenCV:
         return torch.tensor(image), torch.tensor(mask)
 
 
+class WithTorchvision(Dataset):
+    """torchvision's own reading, and its tensors that know what they are."""
+
+    def __init__(self, root):
+        self.images = sorted((root / "images").glob("*.png"))
+        self.masks = [root / "masks" / path.name for path in self.images]
+        for mask in self.masks:
+            if not mask.exists():
+                raise RuntimeError(f"mask missing for {mask.stem}")
+
+    def __len__(self):
+        return len(self.images)
+
+    def __getitem__(self, place):
+        image = tv_tensors.Image(io.read_image(str(self.images[place]), io.ImageReadMode.RGB))
+        mask = io.read_image(str(self.masks[place]), io.ImageReadMode.GRAY)
+        return functional.to_dtype(image, torch.float32, scale=True), tv_tensors.Mask(mask > 0).float()
+
+
 class ByPosition(Right):
     def mask_path(self, index):
         return sorted((self.root / "masks").iterdir())[index]
@@ -86,6 +107,22 @@ class Unsorted(Right):
 class ChannelsLast(Right):
     def image(self, path):
         return super().image(path).permute(1, 2, 0)
+
+
+class Reshaped(Right):
+    def image(self, path):
+        image = super().image(path)
+        return image.permute(1, 2, 0).reshape(image.shape)
+
+
+class SidesSwapped(Right):
+    def image(self, path):
+        return torch.from_numpy(np.array(Image.open(path).convert("RGB"), np.float32).T / 255)
+
+
+class Named(Right):
+    def __getitem__(self, index):
+        return dict(zip(("image", "mask"), super().__getitem__(index), strict=True))
 
 
 class Grey(Right):
@@ -153,9 +190,10 @@ class Unnamed(Right):
         assert len(self.names) <= len(names(self.root / "masks"))
 
 
-RIGHT = [Right, WithOpenCV]
+RIGHT = [Right, WithOpenCV, WithTorchvision]
 WRONG = {
     "length": OfMasks, "by-position": ByPosition, "unsorted": Unsorted, "channels-last": ChannelsLast, "grey": Grey,
     "dtype": Doubles, "scale-255": Unscaled, "bgr": Blue, "own-maximum": OwnMaximum, "mask-axis": FlatMask,
     "mask-values": MaskOf255, "empty-mask": EmptyMask, "left-out": LeftOut, "late": Late, "unnamed": Unnamed,
+    "reshaped": Reshaped, "sides-swapped": SidesSwapped, "not-a-pair": Named,
 }  # fmt: skip

@@ -85,6 +85,16 @@ class ReluFirst(nn.Module):
         return x
 
 
+class SharesNorm(nn.Module):
+    def __init__(self, in_channels, out_channels):
+        super().__init__()
+        self.a, self.b = unbiased(in_channels, out_channels), unbiased(out_channels, out_channels)
+        self.norm, self.relu = nn.BatchNorm2d(out_channels), nn.ReLU()
+
+    def forward(self, x):
+        return self.relu(self.norm(self.b(self.relu(self.norm(self.a(x))))))
+
+
 RIGHT = [DoubleConv, InForward, as_function, of(*"cnrcnr")]
 WRONG = {
     "no-padding": of(unpadded, "n", "r", unpadded, "n", "r"),
@@ -95,6 +105,7 @@ WRONG = {
     "no-middle-relu": of(*"cncnr"),
     "no-batchnorm": of("c", over_groups, "r", "c", over_groups, "r"),
     "one-batchnorm": of(unbiased, "r", unbiased, "n", "r"),
+    "shared-batchnorm": SharesNorm,
 }
 ALSO_WRONG = [
     ("no-padding", of(unpadded, "n", "r", "c", "n", "r")), ("no-batchnorm", of(*"crcr")),

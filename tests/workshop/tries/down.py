@@ -32,6 +32,13 @@ def one_conv(i, o):
     return nn.Sequential(nn.Conv2d(i, o, 3, padding=1), nn.BatchNorm2d(o), nn.ReLU())
 
 
+class Between(nn.Sequential):
+    """The pooling lies between the two convolutions."""
+
+    def __init__(self, i, o):
+        super().__init__(one_conv(i, o), nn.MaxPool2d(2), one_conv(o, o))
+
+
 RIGHT = [Medgrafts, InForward]
 WRONG = {
     "not-halved": DoubleConv,
@@ -42,3 +49,4 @@ WRONG = {
     "no-pooling": of(lambda i, o: nn.Conv2d(i, i, 2, stride=2), DoubleConv),
     "one-conv": of(pool, one_conv),
 }
+ALSO_WRONG = [("pool-last", Between), ("channels", of(pool, lambda i, o: DoubleConv(i, 2 * i)))]

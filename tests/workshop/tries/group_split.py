@@ -92,9 +92,24 @@ def numbers_of_patients(patients, labels, ratios, seed):
     return train + 1, val + 1, test + 1
 
 
+def names_of_patients(patients, labels, ratios, seed):
+    return [np.unique(patients[rows]) for rows in _dealt(patients, labels, ratios, np.random.default_rng(seed))]
+
+
+def masks_of_rows(patients, labels, ratios, seed):
+    parts = _dealt(patients, labels, ratios, np.random.default_rng(seed))
+    return [np.isin(np.arange(len(patients)), rows) for rows in parts]
+
+
+def val_and_test_exchanged(patients, labels, ratios, seed):
+    train, val, test = _dealt(patients, labels, ratios, np.random.default_rng(seed))
+    return train, test, val
+
+
 RIGHT = [lagging, with_sklearn]
 WRONG = {
     "shared-patient": by_image, "not-seeded": unseeded, "seed-ignored": seed_ignored, "loses-images": loses,
     "empty-split": empty, "in-order": in_order, "not-stratified": unstratified, "ratios": halves,
     "not-rows": numbers_of_patients,
 }  # fmt: skip
+ALSO_WRONG = [("not-rows", names_of_patients), ("not-rows", masks_of_rows), ("ratios", val_and_test_exchanged)]

@@ -82,7 +82,34 @@ def keeps_all(images):
     return pixels.mean(0), pixels.std(0)
 
 
-RIGHT = [in_torch, merged, of_counts]
+def in_two_rounds(images):
+    n, total, squares = 0, 0.0, 0.0
+    for image in images:
+        n += image.shape[0] * image.shape[1]
+        total = total + image.sum((0, 1)) / 255
+    mean = total / n
+    for image in images:
+        squares = squares + ((image / 255 - mean) ** 2).sum((0, 1))
+    return mean, np.sqrt(squares / n) * np.ones(len(mean))
+
+
+def keeps_tensors(images):
+    """No array of NumPy is left alive; what is kept lies in PyTorch's memory."""
+    pixels = torch.cat([torch.from_numpy(image).float().div(255).flatten(0, 1) for image in images]).double()
+    return pixels.mean(0), pixels.std(0, correction=0)
+
+
+def in_single_precision(images):
+    n, total, squares = 0, 0.0, 0.0
+    for image in images:
+        pixels = image.astype(np.float32) / 255
+        n += pixels.shape[0] * pixels.shape[1]
+        total = total + pixels.sum((0, 1))
+        squares = squares + np.square(pixels).sum((0, 1))
+    return total / n, np.sqrt(squares / n - (total / n) ** 2)
+
+
+RIGHT = [in_torch, merged, of_counts, in_single_precision]
 WRONG = {
     "mean-of-means": mean_of_means,
     "std-of-means": _with_std(lambda images: np.std([i.mean((0, 1)) / 255 for i in images], axis=0)),
@@ -93,4 +120,6 @@ WRONG = {
     "overflow": wraps,
     "no-channels": one_number,
     "keeps-all": keeps_all,
+    "second-round": in_two_rounds,
 }
+ALSO_WRONG = [("keeps-all", keeps_tensors)]

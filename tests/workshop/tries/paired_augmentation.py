@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 import torch
 from torch.nn import functional as F
-from torchvision.transforms import InterpolationMode
+from torchvision import tv_tensors
+from torchvision.transforms import InterpolationMode, v2
 from torchvision.transforms import functional as TF
 
 NEAREST, BILINEAR = InterpolationMode.NEAREST, InterpolationMode.BILINEAR
@@ -42,6 +43,20 @@ def stacked(image, mask, rng):
     grid = F.affine_grid(theta[None].float(), both.shape, align_corners=False)
     moved = F.grid_sample(both, grid, align_corners=False)[0]
     return moved[:3].clamp(0, 1) ** rng.uniform(0.7, 1.4), (moved[3:] > 0.5).float()
+
+
+def with_v2(image, mask, rng):
+    """torchvision's own pair, seeded from the generator that is handed over."""
+    torch.manual_seed(int(rng.integers(2**31)))
+    both = v2.Compose([v2.RandomVerticalFlip(), v2.RandomAffine(180, translate=(0.1, 0.1), interpolation=BILINEAR)])
+    image, mask = both(tv_tensors.Image(image), tv_tensors.Mask(mask))
+    return v2.ColorJitter(0.2, 0.2)(image), mask
+
+
+def zoomed_far(image, mask, rng):
+    scale = rng.uniform(0.5, 1.5)
+    move = {"angle": 0, "translate": [0, 0], "scale": scale, "shear": [0.0]}
+    return _brighten(TF.affine(image, **move, interpolation=BILINEAR), rng), TF.affine(mask, **move)
 
 
 def another_draw(image, mask, rng):
@@ -97,9 +112,39 @@ def of_bytes(image, mask, rng):
     return image, mask.to(torch.uint8)
 
 
-RIGHT = [of_flips_and_small_turns, with_opencv, stacked]
+def turns_far_and_no_more(image, mask, rng):
+    angle = rng.uniform(-180, 180)
+    return TF.rotate(image, angle, BILINEAR), TF.rotate(mask, angle, NEAREST)
+
+
+def flips_and_no_more(image, mask, rng):
+    axes = [axis for axis in (1, 2) if rng.random() < 0.5]
+    return image.flip(axes), mask.flip(axes)
+
+
+def the_other_way(image, mask, rng):
+    angle = rng.uniform(-30, 30)
+    return _brighten(TF.rotate(image, angle, BILINEAR), rng), TF.rotate(mask, -angle, NEAREST)
+
+
+def one_angle(image, mask, rng):
+    angle = np.random.default_rng(3).uniform(5, 20)
+    return _brighten(TF.rotate(image, angle, BILINEAR), rng), TF.rotate(mask, angle, NEAREST)
+
+
+def own_maximum(image, mask, rng):
+    image, mask = of_flips_and_small_turns(image, mask, rng)
+    return image, mask / mask.max()
+
+
+RIGHT = [of_flips_and_small_turns, with_opencv, stacked, with_v2, zoomed_far]
 WRONG = {
     "another-draw": another_draw, "mask-unchanged": unchanged, "mask-bilinear": bilinear,
     "mask-intensity": brighter_mask, "in-place": in_place, "global-random": global_random, "always-same": always_same,
     "no-intensity": only_moves, "no-geometry": only_brightens, "range": unclipped, "dtype": of_bytes,
+    "not-empty": own_maximum,
 }  # fmt: skip
+ALSO_WRONG = [
+    ("no-intensity", turns_far_and_no_more), ("no-intensity", flips_and_no_more), ("another-draw", the_other_way),
+    ("always-same", one_angle),
+]  # fmt: skip

@@ -52,6 +52,17 @@ def by_hand(dataset, labels, ratios, batch_size, seed):
     return _loaders(dataset, parts, batch_size)
 
 
+def rest_to_train(dataset, labels, ratios, batch_size, seed):
+    """Val and test are rounded down, and training takes all that is left."""
+    rng, parts = np.random.default_rng(seed), ([], [], [])
+    for c in np.unique(labels):
+        mine = rng.permutation(np.flatnonzero(labels == c))
+        a, b = int(ratios[1] * len(mine)), int(ratios[2] * len(mine))
+        for part, some in zip(parts, (mine[a + b :], mine[:a], mine[a : a + b]), strict=True):
+            part.extend(some)
+    return _loaders(dataset, parts, batch_size)
+
+
 def everything_shuffled(dataset, labels, ratios, batch_size, seed):
     return _loaders(dataset, _parts(labels, ratios, seed), batch_size, rest={"shuffle": True})
 
@@ -111,9 +122,26 @@ def one_each(dataset, labels, ratios, batch_size, seed):
     return _loaders(dataset, _parts(labels, ratios, seed), 1)
 
 
-RIGHT = [with_sklearn, with_shuffle_split, by_hand]
+def val_and_test_exchanged(dataset, labels, ratios, batch_size, seed):
+    train, val, test = _parts(labels, ratios, seed)
+    return _loaders(dataset, (train, test, val), batch_size)
+
+
+def shares_of_the_example(dataset, labels, ratios, batch_size, seed):
+    return _loaders(dataset, _parts(labels, (0.7, 0.15, 0.15), seed), batch_size)
+
+
+def drops_of_the_test(dataset, labels, ratios, batch_size, seed):
+    train, val, test = _loaders(dataset, _parts(labels, ratios, seed), batch_size)
+    return train, val, DataLoader(test.dataset, batch_size, drop_last=True)
+
+
+RIGHT = [with_sklearn, with_shuffle_split, by_hand, rest_to_train]
 WRONG = {
     "val-shuffled": everything_shuffled, "train-in-order": nothing_shuffled, "drop-last": drops_everywhere,
     "not-seeded": not_seeded, "seed-unused": seed_of_its_own, "overlap": overlapping, "not-stratified": plain_random,
     "lost": rounded_down, "ratios": second_share_of_the_rest, "batch-size": one_each,
 }  # fmt: skip
+ALSO_WRONG = [
+    ("ratios", val_and_test_exchanged), ("ratios", shares_of_the_example), ("drop-last", drops_of_the_test)
+]  # fmt: skip

@@ -6,16 +6,23 @@ from typing import Any
 
 import numpy as np
 
-from medgraft.workshop.augmented import MISTAKES, ask_draws, form_fault, kinds_fault, repeat_fault
+from medgraft.workshop.augmented import MISTAKES, ask_draws, form_fault, kinds_fault, repeat_fault, two_levels
 from medgraft.workshop.behaviour import Array
 from medgraft.workshop.exercise import Exercise, Fault, Given, Probe
 
-_REPEATED, _DRAWN = 3, 24
+_REPEATED, _DRAWN = 10, 24
 _SIDE = 36
 _STEP = 15
 """Degrees between the turns that are told apart."""
-_MOST = 30
-"""Degrees that are surely beyond the 10 of the task, however they are estimated."""
+_FAR = 30
+"""Degrees that are surely beyond the 10 of the task, however roughly they are estimated."""
+_TURN, _ZOOM, _SHIFT = 13.0, 1.16, 0.14
+"""A little beyond what the task allows in degrees, as a factor, and in sides: these are measured, to a tenth of it."""
+_SURE = 0.95
+_ALIKE = 1.2
+"""The correlation from which on a measured move is believed, and the ratio of its two scales up to which it is."""
+_DARK, _BRIGHT = 0.62, 1.5
+"""Factors of a level that are well beyond 0.8 and 1.2, even of brightness and contrast together."""
 
 
 def _draw(rng: np.random.Generator) -> Given:
@@ -63,18 +70,59 @@ def _judge_seeds(given: Given, answer: Any) -> Fault | None:
 
 
 def _judge_chest(given: Given, answer: Any) -> Fault | None:
-    bank = _Bank(given["image"][0])
+    """Small moves are measured; whatever is none is sought among all poses."""
+    chest, strange = given["image"][0], []
     for place, (image,) in enumerate(answer["drawn"]):
         if image.shape != given["image"].shape:
             return Fault("an image", f"{image.shape}", f"{given['image'].shape}", "shape")
-        mirrored, angle = bank.pose(image[0])
+        move = _measured(chest, image[0])
+        if move is None:
+            strange.append(place)
+            continue
+        angle, zoom, shift = move
+        what = f"an X-ray of three bright spots; draw {place + 1} of {_DRAWN}"
+        if abs(angle) > _TURN:
+            return Fault(what, f"turned by {abs(angle):.0f} degrees", "turned by 10 degrees at most", "turned")
+        if not 1 / _ZOOM < zoom < _ZOOM:
+            return Fault(what, f"zoomed by {zoom:.2f}", "zoomed by 0.9 to 1.1", "zoomed")
+        if shift > _SHIFT:
+            return Fault(what, f"shifted by {shift:.0%} of the side", "shifted by a tenth at most", "shifted")
+    return _fault_of_poses(chest, answer, strange)
+
+
+def _measured(image: Array, drawn: Array) -> tuple[float, float, float] | None:
+    """Degrees, factor and shift (in sides) of a small move; None where it is none.
+
+    By enhanced correlation (Evangelidis and Psarakis 2008), which no change of brightness or contrast touches.
+    """
+    import cv2
+
+    enough = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 60, 1e-5)
+    try:
+        sure, warp = cv2.findTransformECC(
+            image, drawn.astype(np.float32), np.eye(2, 3, dtype=np.float32), cv2.MOTION_AFFINE, enough, None, 1
+        )
+    except cv2.error:  # it did not converge
+        return None
+    turn, middle = warp[:, :2].astype(np.float64), np.full(2, (_SIDE - 1) / 2)
+    area, (most, least) = float(np.linalg.det(turn)), np.linalg.svd(turn, compute_uv=False)
+    if not sure > _SURE or area <= 0 or most > _ALIKE * least:
+        return None
+    angle = float(np.degrees(np.arctan2(turn[1, 0] - turn[0, 1], turn[0, 0] + turn[1, 1])))
+    return angle, area**0.5, float(np.abs(turn @ middle + warp[:, 2] - middle).max()) / _SIDE
+
+
+def _fault_of_poses(chest: Array, answer: Any, places: list[int]) -> Fault | None:
+    bank = _Bank(chest) if places else None
+    for place in places:
+        mirrored, angle = bank.pose(answer["drawn"][place][0][0]) if bank else (False, 0)
         what = f"an X-ray with a bright spot at the upper left, and fainter ones; draw {place + 1} of {_DRAWN}"
         expected = "upright, turned by 10 degrees at most, with no mirror"
-        if mirrored and abs(angle) > 180 - _MOST:
+        if mirrored and abs(angle) > 180 - _FAR:
             return Fault(what, "upside down (top and bottom changed places)", expected, "upside-down")
-        if mirrored and abs(angle) < _MOST:
+        if mirrored and abs(angle) < _FAR:
             return Fault(what, "left and right changed places", expected, "mirrored")
-        if mirrored or abs(angle) >= _MOST:
+        if mirrored or abs(angle) >= _FAR:
             return Fault(what, f"turned by about {abs(angle)} degrees", expected, "turned")
     return None
 
@@ -112,9 +160,12 @@ def _standard(image: Array) -> Array:
 
 def _judge_levels(given: Given, answer: Any) -> Fault | None:
     inside = given["image"][0] > 0.5
-    return kinds_fault(
-        f"an image of the levels 0.4 and 0.7, {_DRAWN} times", inside, [one for (one,) in answer["drawn"]]
-    )
+    drawn, what = [one for (one,) in answer["drawn"]], f"an image of the levels 0.4 and 0.7, {_DRAWN} times"
+    for image in drawn:
+        high, low = two_levels(image, inside)
+        if high < 0.7 * _DARK or low > 0.4 * _BRIGHT:
+            return Fault(what, f"one of the levels {low:.2f} and {high:.2f}", "a factor of 0.8 to 1.2", "too-strong")
+    return kinds_fault(what, inside, drawn, [inside] * len(drawn))
 
 
 EXERCISE = Exercise(
@@ -145,6 +196,10 @@ EXERCISE = Exercise(
         "Leave flips from top to bottom out.",
         "mirrored": "The heart lies on the left. Mirrored, it is another finding (dextrocardia), and the letter that "
         "marks the side is wrong. Leave flips out.",
+        "zoomed": "Everything is much larger or smaller than before. Hearts are measured against chests: zoom by 0.9 to "
+        "1.1.",
+        "shifted": "What matters may lie outside the image now. Shift by a tenth of the side at most.",
+        "too-strong": "So dark or bright, an X-ray has lost what can be seen in it. Multiply by a factor of 0.8 to 1.2.",
         "turned": "Patients stand or lie straight within a few degrees. Turn by 10 degrees at most.",
     },
 )

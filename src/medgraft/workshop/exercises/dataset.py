@@ -23,8 +23,8 @@ def _draw(rng: np.random.Generator) -> Given:
 
     The masks without an image come first by name, so that the n-th image and the n-th mask do not belong together.
     """
-    names = sorted(f"{letter}{number:03d}" for letter, number in zip("bcdef", rng.integers(0, 999, 5), strict=True))
-    sides = rng.permutation(np.arange(9, 21))[:10].reshape(5, 2)
+    names = [f"{letter}{rng.integers(999):03d}" for letter in "bcdefgh"]
+    sides = rng.permutation(np.arange(9, 23)).reshape(7, 2)
     images = {name: rng.integers(0, 180, (*side, 3), np.uint8) for name, side in zip(names, sides, strict=True)}
     masks = {name: _mask(rng, images[name].shape[:2]) for name in names}
     grey = str(rng.choice(names))
@@ -83,8 +83,12 @@ def _judge(given: Given, answer: Any) -> Fault | None:
     names, length = sorted(given["images"]), answer["length"]
     if length != len(names):
         return Fault(what, f"a length of {length}", f"{len(names)}: one item for each image", "length")
-    for place, (image, mask) in enumerate(answer["items"]):
+    for place, item in enumerate(answer["items"]):
         where = f"image {names[place]} ({size(given['images'][names[place]].shape)}), item {place}"
+        if len(item) != 2 or not all(isinstance(part, np.ndarray) for part in item):
+            kinds = ", ".join(size(part.shape) if isinstance(part, np.ndarray) else repr(part)[:30] for part in item)
+            return Fault(where, f"{len(item)} things: {kinds}", "two tensors: (image, mask)", "not-a-pair")
+        image, mask = item
         fault = _form_fault(where, given["images"][names[place]].shape[:2], image, mask)
         fault = fault or _image_fault(where, given, names, place, image)
         fault = fault or _mask_fault(where, given, names[place], mask)
@@ -119,8 +123,17 @@ def _image_fault(where: str, given: Given, names: list[str], place: int, image: 
     others = [name for name in names if _same(image, _as_image(given["images"][name]))]
     if others:
         return Fault(where, f"image {others[0]}", f"image {names[place]}", "unsorted")
-    known = {"scale-255": right * 255, "bgr": right[::-1], "own-maximum": right / right.max()}
+    known = {
+        "scale-255": right * 255,
+        "bgr": right[::-1],
+        "own-maximum": right / right.max(),
+        "sides-swapped": right.transpose(0, 2, 1),
+        "reshaped": right.transpose(1, 2, 0).reshape(right.shape),
+    }
     mistake = next((name for name, array in known.items() if _same(image, array)), None)
+    if image.shape == right.shape:
+        away = np.abs(image - right).max(axis=0)
+        got += f"; {(away > _CLOSE).sum()} of {away.size} pixels are wrong, by up to {away.max():.2f}"
     return Fault(where, f"image: {got}", f"image: {expected}", mistake)
 
 
@@ -133,6 +146,8 @@ def _mask_fault(where: str, given: Given, name: str, mask: Array) -> Fault | Non
     if any(_same(mask > 0, _as_mask(other) > 0) for key, other in given["masks"].items() if key != name):
         return Fault(where, "the mask of another image", f"mask {name}", "by-position")
     got, expected = f"mask: {size(mask.shape)}, {_range(mask)}", f"mask: {size(right.shape)}, values 0 and 1"
+    if _same(mask, 1 - right):
+        return Fault(where, "a mask that is 1 outside the lesion and 0 inside", expected, "mask-values")
     scaled = mask.shape == right.shape and bool(np.all((mask > 0) == (right > 0)))
     return Fault(where, got, expected, "mask-values" if scaled else None)
 
@@ -199,6 +214,11 @@ EXERCISE = Exercise(
         "by-position": "The n-th image and the n-th mask need not belong together: one file too many in a folder moves "
         "all that follow. Find the mask by the name of its image.",
         "channels-last": "PyTorch wants the channels first: [3, H, W]. Files give [H, W, 3]; move the last axis.",
+        "sides-swapped": "Rows and columns have changed places: only the channels move, from the last place to the "
+        "first. NumPy's .T turns all three round; take transpose(2, 0, 1), or permute(2, 0, 1) in PyTorch.",
+        "reshaped": "The shape is right and the pixels are scrambled: reshape and view read the numbers in the same "
+        "order and only count them anew. To move an axis take transpose(2, 0, 1), or permute(2, 0, 1) in PyTorch.",
+        "not-a-pair": "dataset[i] is a pair of tensors: return image, mask.",
         "grey": "Some files hold a single grey channel. Convert each image to RGB when it is read.",
         "dtype": "Networks compute in float32. uint8 cannot be multiplied by weights, and NumPy's division gives "
         "float64: convert.",
@@ -207,7 +227,8 @@ EXERCISE = Exercise(
         "own-maximum": "You divide by the largest value of each file. A dark image then comes out as bright as any, "
         "and an empty mask is 0 / 0. Divide images by 255 always, and compare masks with a threshold.",
         "mask-axis": "A mask needs an axis for its one channel, too: [1, H, W].",
-        "mask-values": "Files store foreground as 255; the loss wants 1. Compare with a threshold: pixels > 127.",
+        "mask-values": "Files store foreground as 255 and the rest as 0; the loss wants 1 and 0. Compare with a "
+        "threshold: pixels > 127.",
         "empty-mask": "A mask that is not there is not an empty mask: the model would learn that this lesion is none. "
         "Raise an error that names the file.",
         "left-out": "An image without a mask vanished with no word. Perhaps a whole folder is missing: raise an error "

@@ -15,7 +15,9 @@ _ROUNDING = 1e-9
 
 
 def _draw(rng: np.random.Generator) -> Given:
-    into, out = (int(rng.integers(2, 6)), int(rng.integers(8, 11)))
+    """``out`` is neither twice ``in`` nor near it, whatever a learner may take it for."""
+    into = int(rng.integers(2, 5))
+    out = 2 * into + int(rng.integers(3, 6))
     side = rng.permutation([11, 14])
     return {"in": into, "out": out, "images": rng.normal(0, 1, (3, into, *side)), "seed": int(rng.integers(2**31))}
 
@@ -52,7 +54,18 @@ def _ask_norm(learner: Any, given: Given) -> Any:
         for parameter in model.parameters():
             if parameter.ndim == 4:
                 parameter *= _LOUDER
-    return answer | {"filters": apply(model, images)[0]}
+    return answer | {"filters": apply(model, images)[0], "own": _ask_own(_network(learner, given), images)}
+
+
+def _ask_own(model: Any, images: Array) -> Array:
+    """Where each BatchNorm keeps the statistics of the last batch alone, the same images in eval mode."""
+    import torch
+
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.momentum = 1.0
+    apply(model.train(), images)
+    return np.asarray(apply(model.eval(), images)[0])
 
 
 def _judge(given: Given, answer: Any) -> Fault | None:
@@ -104,6 +117,10 @@ def _judge_norm(given: Given, answer: Any) -> Fault | None:
     if abs(growth - 1) > 0.05:
         what = f"filters {_LOUDER:g} times as large, in training mode"
         return Fault(what, f"outputs {growth:.1f} times as large", "the same outputs", "one-batchnorm")
+    away = float(np.abs(answer["own"] - plain).max() / most)
+    if away > 0.05:
+        what = "images whose statistics each BatchNorm has just stored, in training mode and in eval mode"
+        return Fault(what, f"outputs that differ by up to {away:.0%}", "nearly the same", "shared-batchnorm")
     return None
 
 
@@ -148,6 +165,8 @@ EXERCISE = Exercise(
         "ReLU after the first as well.",
         "no-batchnorm": "Nothing depends on the rest of the batch, so there is no nn.BatchNorm2d (other norms look at "
         "each image alone). Put one after each convolution.",
+        "shared-batchnorm": "One nn.BatchNorm2d stands after both convolutions. It has one mean and one variance to keep, "
+        "and the two see other values: in training all looks well, in eval mode it is wrong. Make two.",
         "one-batchnorm": "One of the two convolutions has no BatchNorm after it. Each has its own.",
     },
 )

@@ -11,7 +11,9 @@ from medgraft.workshop.exercise import Exercise, Fault, Given, Probe
 
 
 def _draw(rng: np.random.Generator) -> Given:
-    into, out = int(rng.integers(3, 6)), int(rng.integers(7, 11))
+    """``out`` is neither twice ``in`` nor near it, whatever a learner may take it for."""
+    into = int(rng.integers(3, 6))
+    out = 2 * into + int(rng.integers(3, 6))
     return {
         "in": into,
         "out": out,
@@ -82,7 +84,7 @@ def _judge_windows(given: Given, answer: Any) -> Fault | None:
     expected = "the same output for both, since max pooling comes first"
     if _same(answer["even"], answer["balanced"]):
         return Fault(what, "other outputs; windows of the same mean give the same", expected, "average")
-    return Fault(what, "other outputs", expected, "pool-last" if seen <= 6 else "no-pooling")
+    return Fault(what, "other outputs", expected, "pool-last" if seen in (6, 8) else "no-pooling")
 
 
 def _same(some: Array, others: Array) -> bool:
@@ -111,8 +113,8 @@ EXERCISE = Exercise(
         "channels": "The output has another number of channels than out_channels.",
         "rounded-up": "Odd sizes are rounded down here: leave ceil_mode and paddings of the pooling as they are.",
         "average": "This takes the mean of each window. Max pooling keeps the strongest answer: nn.MaxPool2d(2).",
-        "pool-last": "The convolutions come before the pooling, at four times the cost, and what goes on to the skip "
-        "would be lost. Pool first.",
+        "pool-last": "A convolution comes before the pooling, at four times the cost and with half the view. Pool first, "
+        "then both convolutions.",
         "no-pooling": "It halves without max pooling, by a stride perhaps. That can work, too; the U-Net of this "
         "notebook pools: nn.MaxPool2d(2).",
         "one-conv": "There is one convolution after the pooling; DoubleConv has two.",

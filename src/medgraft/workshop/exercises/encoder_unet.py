@@ -10,6 +10,7 @@ from medgraft.workshop.exercise import Exercise, Fault, Given, Probe
 from medgraft.workshop.stand_in import stand_in
 
 Array = np.ndarray[Any, Any]
+_NETWORKS = 4
 _REACH = 16
 """Pixels to each side of a place that a U-Net may blur a detail of its finest stage to."""
 
@@ -21,7 +22,9 @@ def _draw(rng: np.random.Generator) -> Given:
 
 
 def _draw_odd(rng: np.random.Generator) -> Given:
-    return _given(rng, *(int(size) for size in rng.choice([35, 41, 45, 51, 57, 67], 2, replace=False)))
+    """Other numbers of classes than above: one that is fixed in the code shows in one of the two."""
+    sides = (int(size) for size in rng.choice([35, 41, 45, 51, 57, 67], 2, replace=False))
+    return {**_given(rng, *sides), "classes": int(rng.choice([1, 2]))}
 
 
 def _draw_detail(rng: np.random.Generator) -> Given:
@@ -32,7 +35,7 @@ def _given(rng: np.random.Generator, height: int, width: int, batch: int = 2) ->
     channels = rng.permutation(np.arange(3, 9))[:5]
     return {
         "channels": [int(number) for number in channels],
-        "classes": int(rng.integers(2, 5)),
+        "classes": int(rng.integers(3, 6)),
         "images": rng.normal(0, 1, (batch, 3, height, width)).astype(np.float32),
     }
 
@@ -43,12 +46,15 @@ def _ready(learner: Any, given: Given) -> tuple[Any, Any, Any]:
 
     encoder = stand_in(given["channels"])
     model = learner(encoder, given["classes"])
-    own = {id(parameter) for parameter in encoder.parameters()}
     with torch.no_grad():
-        for parameter in model.parameters():
-            if id(parameter) not in own:
-                parameter.add_(0.05 * torch.randn_like(parameter))
+        for parameter in _of_decoder(model, encoder):
+            parameter.add_(0.05 * torch.randn_like(parameter))
     return encoder, model, torch.from_numpy(np.array(given["images"]))
+
+
+def _of_decoder(model: Any, encoder: Any) -> list[Any]:
+    own = {id(parameter) for parameter in encoder.parameters()}
+    return [parameter for parameter in model.parameters() if id(parameter) not in own]
 
 
 def _ask(learner: Any, given: Given) -> Any:
@@ -62,15 +68,20 @@ def _ask(learner: Any, given: Given) -> Any:
 
 
 def _ask_values(learner: Any, given: Given) -> Any:
-    """With all weights of the decoder three times as large, logits grow beyond what a probability can be."""
+    """With all weights of the decoder ten times as large, logits grow beyond what a probability can be.
+
+    Those of a single network may lie in 0 to 1 by chance.
+    """
     import torch
 
-    encoder, model, images = _ready(learner, given)
-    own = {id(parameter) for parameter in encoder.parameters()}
+    found = []
     with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.mul_(1 if id(parameter) in own else 3)
-        return {"logits": model.eval()(images)}
+        for _ in range(_NETWORKS):
+            encoder, model, images = _ready(learner, given)
+            for parameter in _of_decoder(model, encoder):
+                parameter.mul_(10)
+            found.append(model.eval()(images[:1]))
+    return {"logits": torch.cat(found)}
 
 
 def _ask_stages(learner: Any, given: Given) -> Any:
@@ -82,6 +93,8 @@ def _ask_stages(learner: Any, given: Given) -> Any:
     encoder.change = lambda part: part + torch.ones_like(part)
     found = []
     with torch.no_grad():
+        for parameter in _of_decoder(model, encoder):
+            parameter.abs_()  # no ReLU then hides anything
         for stage in (None, *range(len(given["channels"]))):
             encoder.changed = stage
             found.append(model(images))

@@ -27,7 +27,7 @@ def _draw(rng: np.random.Generator) -> Given:
     names = [f"{'A' if i < patients // 2 else 'B'}{i:03d}" for i in range(patients)]
     rows = np.repeat(np.arange(patients), rng.integers(1, 5, patients))
     rng.shuffle(rows)
-    ratios = [(0.7, 0.15, 0.15), (0.6, 0.2, 0.2), (0.7, 0.2, 0.1)][int(rng.integers(3))]
+    ratios = [(0.6, 0.25, 0.15), (0.55, 0.15, 0.3), (0.5, 0.3, 0.2)][int(rng.integers(3))]  # all differ
     return {
         "patients": [names[row] for row in rows],
         "labels": sick[rows].astype(np.int64),
@@ -48,7 +48,8 @@ def _draw_small(rng: np.random.Generator) -> Given:
 def _ask(learner: Any, given: Given) -> Any:
     def split(seed: int) -> list[Array]:
         found = learner(np.array(given["patients"]), np.array(given["labels"]), tuple(given["ratios"]), seed)
-        return [np.asarray(rows) for rows in found]
+        parts = [np.asarray(rows) for rows in found]
+        return [part if part.dtype.kind in "biuf" else list(map(str, np.ravel(part))) for part in parts]  # type: ignore[misc]
 
     return {"splits": [split(seed) for seed in given["seeds"]], "again": split(given["seeds"][0])}
 
@@ -57,6 +58,10 @@ def _judge(given: Given, answer: Any) -> Fault | None:
     patients, count = np.array(given["patients"]), len(set(given["patients"]))
     what = f"{len(patients)} images of {count} patients, to be split {' / '.join(map(str, given['ratios']))}"
     for split in (*answer["splits"], answer["again"]):
+        for part in split:
+            if np.ndim(part) != 1 or (len(part) and np.asarray(part).dtype.kind not in "iu"):
+                some = ", ".join(map(str, np.ravel(part)[:3]))
+                return Fault(what, f"an array {np.shape(part)} of {some}, ...", "row numbers [n]", "not-rows")
         fault = _fault_of(what, [_rows(part) for part in split], patients)
         if fault is not None:
             return fault
@@ -65,10 +70,7 @@ def _judge(given: Given, answer: Any) -> Fault | None:
 
 
 def _rows(part: Any) -> Array:
-    rows = np.asarray(part)
-    if rows.ndim != 1 or (rows.size and rows.dtype.kind not in "iu"):
-        raise ValueError(f"row numbers are expected, in one dimension, not {rows.dtype} {rows.shape}")
-    return rows.astype(np.int64)
+    return np.asarray(part).astype(np.int64)
 
 
 def _fault_of(what: str, split: Sequence[Array], patients: Array) -> Fault | None:
@@ -166,7 +168,8 @@ EXERCISE = Exercise(
         "ratios, and test is what is left.",
         "loses-images": "Each image belongs into exactly one split. See to it that the last part takes all that is "
         "left, and that every patient's images come along, not only the first.",
-        "not-rows": "Return numbers of rows, from 0 to n - 1: they select images. Names or counts of patients do not.",
+        "not-rows": "Return numbers of rows, from 0 to n - 1: they select images. Names or counts of patients do not, and "
+        "of a mask of True and False np.flatnonzero gives the rows.",
         "ratios": "The splits have other shares of the images than was asked for. Cut the list of patients at the "
         "ratios; val comes second, test third.",
         "not-seeded": "The same seed gives another split each time, so nobody can repeat your result. Make a "

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from medgraft.workshop.augmented import MISTAKES, ask_draws, form_fault, kinds_fault, repeat_fault
+from medgraft.workshop.augmented import MISTAKES, ask_draws, form_fault, kinds_fault, repeat_fault, two_levels
 from medgraft.workshop.behaviour import Array, numbers
 from medgraft.workshop.exercise import Exercise, Fault, Given, Probe
 
-_REPEATED, _DRAWN = 3, 20
+_REPEATED, _DRAWN = 10, 20
 _ASTRAY = 0.007
 """The share of pixels beyond a rim of one pixel on which image and mask may differ; interpolation takes none."""
 
@@ -75,8 +75,10 @@ def _judge_together(given: Given, answer: Any) -> Fault | None:
     apart = [_astray(image, mask[0] > 0.5) for image, mask in answer["drawn"]]
     worst = int(np.argmax(apart))
     if apart[worst] <= _ASTRAY:
-        inside = given["mask"][0] > 0.5
-        return kinds_fault(what, inside, [image for image, _ in answer["drawn"]])
+        shapes = [mask[0] > 0.5 for _, mask in answer["drawn"]]
+        if all(np.array_equal(shape, shapes[0]) for shape in shapes) and (shapes[0] != given["mask"][0]).any():
+            return Fault(what, "the same move each time", "another one each time", "always-same")
+        return kinds_fault(what, given["mask"][0] > 0.5, [image for image, _ in answer["drawn"]], shapes)
     got = f"in draw {worst + 1}, {apart[worst]:.0%} of the pixels are lesion in one of the two and not in the other"
     still = all(np.array_equal(mask, given["mask"]) for _, mask in answer["drawn"])
     expected = "a mask that lies on the lesion as before"
@@ -87,9 +89,7 @@ def _astray(image: Array, mask: Array) -> float:
     """The share of pixels that are lesion in one of the two and have no lesion of the other within a pixel."""
     import cv2
 
-    grey = image.mean(axis=0)
-    middle = (np.percentile(grey, 97) + np.median(grey)) / 2
-    seen = cv2.medianBlur((grey > middle).astype(np.uint8), 3)
+    seen = cv2.medianBlur((image.mean(axis=0) > sum(two_levels(image, mask)) / 2).astype(np.uint8), 3)
     drawn = mask.astype(np.uint8)
     near = np.ones((3, 3), np.uint8)
     alone = (seen > cv2.dilate(drawn, near)) | (drawn > cv2.dilate(seen, near))
@@ -103,9 +103,8 @@ def _judge_seeds(given: Given, answer: Any) -> Fault | None:
 def _judge_empty(given: Given, answer: Any) -> Fault | None:
     for _, mask in answer["drawn"]:
         if np.isnan(mask).any() or mask.any():
-            return Fault(
-                "a mask with no lesion", f"values {numbers(np.unique(mask)[:3], 2)}", "zeros", "mask-intensity"
-            )
+            got = f"values {numbers(np.unique(mask)[:3], 2)}"
+            return Fault("a mask with no lesion", got, "zeros", "not-empty")
     return None
 
 
@@ -140,6 +139,8 @@ EXERCISE = Exercise(
         "mask-unchanged": "The image moves and the mask stays where it was. Do the same move to both.",
         "mask-bilinear": "At the rim of the lesion the mask has values between 0 and 1: bilinear interpolation mixes "
         "neighbours. Take the nearest pixel for masks.",
+        "not-empty": "A mask with no lesion has become something else. Divided by its largest value it is 0 / 0; and what "
+        "comes in at the border of a mask is 0.",
         "mask-intensity": "The mask is no longer 0 outside and 1 inside: brightness and contrast are for the image "
         "alone.",
     },

@@ -13,14 +13,17 @@ from medgraft.workshop.behaviour import numbers
 from medgraft.workshop.exercise import Exercise, Fault, Given, Probe
 
 _SPLITS = ("train", "val", "test")
-_EPOCHS = 5
-"""Enough for each training image to come up, though the last of an epoch may be dropped."""
+_EPOCHS = 12
+"""Enough for each training image to come up, though the last batch of an epoch may be dropped."""
 
 
 def _draw(rng: np.random.Generator) -> Given:
-    """Labels sorted by class, as folders are read, of one large and two small classes; no split fills its batches."""
+    """Labels sorted by class, as folders are read, of one large and two small classes; no split fills its batches.
+
+    All shares differ from one another and from the example's: only then does it show which was meant for which.
+    """
     counts = rng.permutation([120, 61, 32]) + rng.integers(0, 3, 3)
-    ratios = [[0.7, 0.15, 0.15], [0.6, 0.2, 0.2], [0.6, 0.25, 0.15]][rng.integers(3)]
+    ratios = [[0.6, 0.25, 0.15], [0.55, 0.15, 0.3], [0.5, 0.3, 0.2]][rng.integers(3)]
     seeds = rng.integers(0, 2**31, 2).tolist()
     sizes = [ratio * counts.sum() + rounding for ratio in ratios[1:] for rounding in range(-4, 4)]
     batches = [batch for batch in range(10, 40) if all(round(size) % batch for size in sizes)]
@@ -48,7 +51,7 @@ def _ask(learner: Any, given: Given) -> Any:
 
 def _judge(given: Given, answer: Any) -> Fault | None:
     what = _what(given)
-    if len(answer[0]) != 3:
+    if len(answer[0]) != len(_SPLITS):
         return Fault(what, f"{len(answer[0])} loaders", "three: train, val and test")
     fault = _split_fault(what, given, answer[0])
     if fault is not None:
@@ -79,14 +82,15 @@ def _split_fault(what: str, given: Given, loaders: Sequence[Any]) -> Fault | Non
     lost = len(given["labels"]) - len(set.union(*members))
     if not lost:
         return None
-    full = all(len(batch) == given["batch"] for loader in loaders[1:] for epoch in loader for batch in epoch)
+    batches = [[len(batch) for epoch in loader for batch in epoch] for loader in loaders[1:]]
+    full = any(all(length == given["batch"] for length in lengths) for lengths in batches)
     sizes = ", ".join(f"{len(one)} in {name}" for one, name in zip(members, _SPLITS, strict=True))
     mistake = "drop-last" if full else "lost"
     return Fault(what, f"{lost} images never come up ({sizes})", "each image in one of the three", mistake)
 
 
 def _share_fault(what: str, given: Given, loaders: Sequence[Any]) -> Fault | None:
-    """Sizes of the splits and, within them, of the classes; rounding may move an image of each class.
+    """Sizes of the splits and, within them, of the classes; rounding may move not quite two images of each class.
 
     Calls of a single epoch are looked at as well, in which the last training batch may be missing.
     """
@@ -96,7 +100,7 @@ def _share_fault(what: str, given: Given, loaders: Sequence[Any]) -> Fault | Non
         if name == "train" and len(loader) == 1:
             continue
         found = np.bincount(labels[list(_members(loader))], minlength=len(counts))
-        if abs(found.sum() - ratio * len(labels)) > len(counts):
+        if abs(found.sum() - ratio * len(labels)) >= 2 * len(counts):
             return Fault(what, f"{found.sum()} images in {name}", f"{ratio * len(labels):.0f}", "ratios")
         if np.any(np.abs(found - ratio * counts) >= 2):
             got = f"{numbers(found, 0)} of the classes in {name}"
@@ -158,12 +162,12 @@ EXERCISE = Exercise(
     mistakes={
         "overlap": "An image in two splits is known by heart when it is tested. Cut one shuffled list into three "
         "parts.",
-        "lost": "Some images are in no split, often by rounding each share down. Cut at the cumulated ratios, so that "
-        "what one split does not get goes to the next.",
+        "lost": "Some images never come up, often as each share is rounded down. Cut at the cumulated ratios, so that "
+        "what one split does not get goes to the next. (A sampler that draws with replacement leaves some out, too.)",
         "drop-last": "drop_last leaves out what does not fill a batch: in val and test these images never count. Keep "
         "drop_last for training, if anywhere.",
-        "ratios": "The splits have other sizes than the ratios ask for. When you split in two steps, the second share "
-        "is of what is left: val / (val + test).",
+        "ratios": "The splits have other sizes than the ratios ask for. The order is train, val, test. When you split in "
+        "two steps, the second share is of what is left: val / (val + test).",
         "not-stratified": "A rare class may be missing in a split, or fill it. Split each class by itself (or use "
         "train_test_split with stratify=).",
         "not-seeded": "The same seed gave other splits, so no result could be repeated. Draw from "
@@ -174,6 +178,6 @@ EXERCISE = Exercise(
         "shuffle=True.",
         "val-shuffled": "Shuffled, the predictions of two epochs are in different orders and cannot be compared image "
         "by image. shuffle=True is for training alone.",
-        "batch-size": "Hand batch_size to each loader.",
+        "batch-size": "The batches have another size than batch_size. Return three DataLoaders, and hand it to each.",
     },
 )
