@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test coverage notebooks clean
+.PHONY: demo test coverage notebooks pages clean
 
 demo: .venv/installed
 	$(BIN)/medgraft demo
@@ -21,6 +21,10 @@ coverage: .venv/installed-dev
 # The text of each notebook is what is edited; the .ipynb beside it is made from it.
 notebooks: .venv/installed-dev
 	$(BIN)/python workshop/build.py
+
+# What the solved notebooks show, in docs/workshop: some minutes.
+pages: notebooks
+	$(BIN)/python workshop/pages.py
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

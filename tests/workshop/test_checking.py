@@ -1,7 +1,9 @@
 """What a learner sees of a check, the hints, the solution and the file of progress."""
 
 import json
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from in_process import try_in_process
 from tries.dice_loss import RIGHT, WRONG
@@ -9,6 +11,9 @@ from tries.dice_loss import RIGHT, WRONG
 import medgraft.workshop.checking as checking
 from medgraft.errors import RecipeError, RunError
 from medgraft.workshop import check, hint, solution
+from medgraft.workshop.catalogue import exercise_of
+from medgraft.workshop.checking import judge
+from medgraft.workshop.overseer import Outcome
 from medgraft.workshop.record import NAME, Progress, Work, read_progress, write_progress
 
 
@@ -24,7 +29,7 @@ def test_a_right_object_is_all_right(capsys, at_home):
     assert check("dice-loss", RIGHT[0])
     said = capsys.readouterr().out
     assert said.startswith("Dice loss: all right\n")
-    assert said.count("✓") == 4
+    assert said.count("✓") == len(exercise_of("dice-loss").probes)
     assert "✗" not in said
     assert "hint" not in said
     kept = json.loads((at_home / NAME).read_text())["exercises"]["dice-loss"]
@@ -71,6 +76,29 @@ def test_code_that_raises_is_told_where_and_uses_no_hint_up(capsys):
 def test_an_answer_of_another_form_is_a_fault_and_no_crash(capsys):
     check("dice-loss", lambda logits, target: {"loss": 1.0})
     assert "not yet" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("answer", [{"loss": float("nan")}, {"loss": [np.array([1, np.nan])]}])
+def test_nan_is_no_right_answer_whatever_a_judge_makes_of_it(answer):
+    """It compares with nothing, so what is asked to be smaller than something has to be asked for it as well."""
+    exercise = exercise_of("dice-loss")
+    lenient = replace(exercise, probes=tuple(replace(probe, judge=lambda *_: None) for probe in exercise.probes))
+    assert all(seen.fault is None for seen in judge(lenient, Answers({"loss": 1.0}), 0))
+    assert all(seen.fault.got == "NaN among the numbers" for seen in judge(lenient, Answers(answer), 0))
+
+
+def test_what_is_shown_of_an_answer_can_be_printed():
+    """Half a surrogate pair, and a word of a million letters."""
+    for seen in judge(exercise_of("dice-loss"), Answers(went_wrong="\udc80" + "x" * 10**6), 0):
+        assert len(seen.fault.got.encode()) < 600
+
+
+class Answers:
+    def __init__(self, answer=None, went_wrong=None):
+        self.outcome = Outcome(answer, went_wrong)
+
+    def ask(self, *_):
+        return self.outcome
 
 
 def test_the_solution_is_shown_after_three_tries(capsys):

@@ -63,3 +63,23 @@ def test_streams_end_and_break():
         read_frame(io.BytesIO((1 << 40).to_bytes(8, "little")))
     with pytest.raises(FrameError, match="no frame"):
         read_frame(io.BytesIO((3).to_bytes(8, "little") + b"abc"))
+
+
+def test_an_array_is_read_once_however_often_it_is_named():
+    """A short text may name a large array a million times."""
+    packed = io.BytesIO()
+    np.savez_compressed(packed, **{"0": np.zeros(1 << 20)})
+    text = b"[" + b",".join([b'{"$array": 0}'] * 1000) + b"]"
+    found = decode(len(text).to_bytes(8, "little") + text + packed.getvalue())
+    assert len(found) == 1000
+    assert all(one is found[0] for one in found)
+
+
+def test_what_is_too_large_is_refused_before_it_is_packed():
+    assert len(encode(np.zeros(10), most=100)) > 0
+    for value in (np.zeros(1 << 20), "x" * (1 << 20)):
+        with pytest.raises(FrameError, match="are more than can be judged"):
+            encode(value, most=100)
+    for text in (b"[" * 100_000, b'{"$array": 7}', b'{"$array": -1}', b'{"$array": "0"}', b'{"$array": [0]}'):
+        with pytest.raises(FrameError):
+            decode(len(text).to_bytes(8, "little") + text + encode(None)[12:])

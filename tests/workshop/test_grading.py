@@ -15,7 +15,7 @@ from medgraft.workshop.grading import grade
 from medgraft.workshop.limits import Limits
 
 pytestmark = pytest.mark.timeout(900)  # all are graded in the first test, on a machine that may be busy
-LIMITS = Limits(seconds=3, patience=40, memory=1 << 30, written=8 << 20)
+LIMITS = Limits(seconds=2, patience=40, memory=1 << 30, written=8 << 20)
 
 BY_HAND = {
     #                   double-conv down      up        dice-loss linear-cka
@@ -60,12 +60,14 @@ def graded(tmp_path_factory):
     """All of them, graded once: their marks by learner, the notes, and what the hostile one could reach."""
     folder = tmp_path_factory.mktemp("submitted")
     anna, ben, cora, dora, eve = BY_HAND
-    for learner in (anna, eve):
+    for learner in (anna, cora, eve):
         (folder / learner / "week 1").mkdir(parents=True)
     others = folder / anna / "week 1" / "03_unet.ipynb"
     others.write_text(notebook().to_ipynb())
     (folder / f"{ben}.ipynb").write_text(HALF_RIGHT.to_ipynb())
-    (folder / f"{cora}.ipynb").write_text(NOTHING_DONE.to_ipynb())
+    (folder / cora / "3.ipynb").write_text(NOTHING_DONE.to_ipynb())
+    # An example with an exercise's name, as the set-up check has one: the exercise's own cell is elsewhere.
+    (folder / cora / "0.py").write_text("def cka(x, y):\n    return 1\n")
     (folder / f"{dora}.py").write_text(percent(RAISES_AND_LOOPS))
     unreadable(folder / "=gus\n")
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -119,14 +121,14 @@ def test_what_raises_is_told_where_and_does_not_stop_the_rest(graded):
 
 def test_what_loops_is_stopped_and_costs_no_other_exercise(graded):
     for mark in marks(graded, "dora")[3:]:
-        assert mark.startswith("failed: It did not end within 3 seconds of computing.")
+        assert mark.startswith("failed: It did not end within 2 seconds of computing.")
 
 
 def test_a_hostile_one_reaches_nothing_and_changes_nobodys_mark(graded):
     _, notes, untouched, called = graded
     writes, patched, ours, calls, leaves = marks(graded, "eve")
     assert patched.startswith("failed: half the height and width")  # judged where its patches do not reach
-    assert ours == "failed: this is the workshop's own Up, and not yours to be checked"
+    assert ours == "failed: This is the workshop's own Up, and not yours to be checked"
     assert leaves.startswith("failed: It ended Python itself (exit code 0)") or "folders in folders" in leaves
     # What the system lets us close is closed; what it does not, the teacher is told.
     open_network, open_files = any("network" in note for note in notes), any("disk" in note for note in notes)

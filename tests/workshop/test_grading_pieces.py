@@ -1,5 +1,6 @@
 """What grading is made of, piece by piece, with no process but where the walls are tried."""
 
+import os
 import subprocess
 import sys
 import time
@@ -8,18 +9,20 @@ from pathlib import Path
 import pytest
 from handed_in import notebook
 
+import medgraft.workshop.marking as marking
 from medgraft.errors import DataError
 from medgraft.workshop.catalogue import EXERCISES
+from medgraft.workshop.emptying import temporary_folder
 from medgraft.workshop.gradebook import write_grades
-from medgraft.workshop.grading import Row, _failed
 from medgraft.workshop.kernel import Kernel
-from medgraft.workshop.limits import on_disk
+from medgraft.workshop.limits import Limits, on_disk
+from medgraft.workshop.marking import Row, _failed
 from medgraft.workshop.notebook import Cell, Notebook
 from medgraft.workshop.overseer import Outcome
 from medgraft.workshop.room import Walls, made_room, walls_here
 from medgraft.workshop.runnable import Step, steps_of
 from medgraft.workshop.session import Session
-from medgraft.workshop.submissions import read_submissions
+from medgraft.workshop.submissions import Handed, Submission, read_submissions
 
 
 def test_of_other_cells_only_definitions_are_run():
@@ -30,7 +33,7 @@ def test_of_other_cells_only_definitions_are_run():
     (step,) = steps_of(Notebook((Cell("markdown", "words"), Cell("code", source))))
     assert (step.where, step.exercise) == ("cell 2", None)
     assert [line for line in step.source.splitlines() if line] == [
-        "import os", "from torch import nn", "SIDE = 2 * 32", "def half(x):", "    return x / 2",
+        "from torch import nn", "SIDE = 2 * 32", "def half(x):", "    return x / 2",
         "class Net(nn.Module):", "    pass",
     ]  # fmt: skip
 
@@ -44,19 +47,56 @@ def test_cells_of_exercises_are_run_whole_and_unknown_ones_are_none():
     assert steps_of(Notebook(cells)) == [Step("x = f()", "cell 1", "up"), Step("y = 1", "cell 2")]
 
 
+def test_an_import_is_run_where_something_that_is_run_uses_it():
+    cells = (
+        Cell("code", "import a.b\nimport c as d, e\nfrom f import *\nfrom g import h, i\nimport j\nimport k\nk.l()"),
+        Cell("code", "def half(x):\n    return a.b.half(x, j)"),
+        Cell("code", "def cka(x, y):\n    return i(x) @ e", {"exercise": "linear-cka"}),
+    )
+    assert steps_of(Notebook(cells))[0].source.splitlines() == [
+        "import a.b", "import c as d, e", "from f import *", "from g import h, i", "import j",
+    ]  # fmt: skip
+
+
 def test_a_session_keeps_what_cells_define():
     session = Session()
-    assert session.run("import math", "cell 1", None) == {"raised": None, "defined": False}
+    assert session.run("import math", "cell 1", None)["defined"] is False
     assert session.run("def cka(x, y):\n    return math.pi", "cell 2", "linear-cka") == {
-        "raised": None,
-        "defined": True,
-    }
+        "raised": None, "defined": True, "own": None, "new": [],
+    }  # fmt: skip
     assert session.objects["linear-cka"](1, 2) == pytest.approx(3.14159, abs=1e-5)
     session.stand_in("linear-cka")
     assert session.run("print(cka)", "cell 3", "linear-cka")["defined"] is False
-    assert session.run("raise SystemExit(3)", "cell 4", "up") == {"raised": "SystemExit: 3 (line 1 of <module>)",
-                                                                  "defined": False}  # fmt: skip
+    left = session.run("raise SystemExit(3)", "cell 4", "up")
+    assert (left["raised"], left["defined"]) == ("SystemExit: 3 (line 1 of <module>)", False)
     assert session.objects["linear-cka"](1, 2) == pytest.approx(3.14159, abs=1e-5)
+    session.begin()
+    assert not session.objects
+    assert session.run("cka", "cell 1", "linear-cka")["raised"].startswith("NameError")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "from medgraft.workshop.solutions.linear_cka import cka",
+        "from medgraft.workshop.own import solution_object\ncka = solution_object('linear-cka')",
+        "import functools\nfrom medgraft.workshop.solutions import linear_cka\ncka = functools.partial(linear_cka.cka)",
+        "from medgraft.files import write_text as cka",
+    ],
+)
+def test_what_is_imported_from_the_package_is_refused(source):
+    session = Session()
+    told = session.run(source, "cell 1", "linear-cka")
+    assert told == {
+        "raised": None, "defined": False, "new": [],
+        "own": "This is the workshop's own cka, and not yours to be checked",
+    }  # fmt: skip
+    assert "linear-cka" not in session.objects
+    session.begin()
+    assert session.run(source, "cell 1", None)["new"] == []
+    assert session.run("def cka(x, y): pass", "cell 2", None)["new"] == ["linear-cka"]
+    assert session.run("x = 1", "cell 3", None)["new"] == []
+    assert session.objects.keys() == {"linear-cka"}
 
 
 def test_an_error_after_the_definition_leaves_the_object():
@@ -99,15 +139,39 @@ def test_a_kernel_without_time_says_so():
     assert "time for the whole submission" in outcome.went_wrong
 
 
+def test_each_process_finds_what_was_handed_in_and_nothing_of_the_one_before(tmp_path, monkeypatch):
+    found = []
+
+    class Fills(Pretended):
+        def __init__(self, limits, room, stopped):
+            super().__init__([], {"a", "b"})
+            found.append(sorted(path.name for path in room.work.iterdir()))
+            (room.work / "left").write_text("")
+
+        def begin(self):
+            return Outcome()
+
+    monkeypatch.setattr(marking, "Overseer", Fills)
+    cells = tuple(Cell("code", source, {"exercise": name}) for source, name in (("a", "up"), ("b", "down")))
+    handed = Submission("anna", (Handed("a.ipynb", Notebook(cells)),), {"in/more.py": b""})
+    row = marking.mark(handed, marking.Conditions(Limits(), 60, Walls((), ()), b"key", tmp_path))
+    assert found == [["in"], ["in"]]
+    assert (row.marks["up"], row.marks["down"]) == ("failed: gone", "failed: gone")
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_reason_fits_a_cell_of_the_table():
     assert _failed("NotImplementedError (line 2 of cka)") == "missing"
     assert _failed("one\ntwo\x00\tthree") == "failed: one two three"
     assert len(_failed("x" * 10_000)) < 300
 
 
-def test_names_are_no_formulas(tmp_path):
-    write_grades((Row("=1+1", dict.fromkeys(EXERCISES, "missing")),), tmp_path / "g.csv")
-    assert (tmp_path / "g.csv").read_text().splitlines()[1].startswith("'=1+1,0,missing,")
+@pytest.mark.parametrize(
+    ("name", "written"), [("=1+1", "'=1+1"), (" @a", "' @a"), ("a\nb\x1b[2J", "a\\nb\\x1b[2J"), ("Zoë-1", "Zoë-1")]
+)
+def test_names_are_no_formulas_and_stay_in_a_line(tmp_path, name, written):
+    write_grades((Row(name, dict.fromkeys(EXERCISES, "missing")),), tmp_path / "g.csv")
+    assert (tmp_path / "g.csv").read_text(encoding="utf-8").splitlines()[1].startswith(f"{written},0,missing,")
 
 
 def test_submissions_are_read_by_learner(tmp_path):
@@ -143,6 +207,23 @@ def test_files_are_counted_with_their_blocks(tmp_path):
     assert on_disk(tmp_path, 100) > 100
 
 
+def test_folders_in_folders_without_end_are_too_much_and_can_be_removed(tmp_path):
+    with temporary_folder("deep-", tmp_path) as folder:
+        here = os.open(folder, os.O_RDONLY)
+        for _ in range(1200):
+            os.mkdir("a", dir_fd=here)
+            below = os.open("a", os.O_RDONLY, dir_fd=here)
+            os.close(here)
+            here = below
+        os.close(here)
+        (folder / "closed").mkdir()
+        (folder / "closed" / "file").touch()
+        (folder / "closed").chmod(0)
+        (folder / "link").symlink_to("/")
+        assert on_disk(folder, 1 << 30) > 1 << 30
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_room_has_no_variable_of_ours(tmp_path, monkeypatch):
     monkeypatch.setenv("MY_PASSWORD", "secret")
     room = made_room(tmp_path, Walls((), ()))
@@ -152,12 +233,15 @@ def test_a_room_has_no_variable_of_ours(tmp_path, monkeypatch):
 
 
 def test_the_walls_hold_what_they_say(tmp_path):
-    walls = walls_here((tmp_path,))
+    (tmp_path / "others").mkdir()
+    (tmp_path / "others" / "answer.py").touch()
+    walls = walls_here((tmp_path,), (tmp_path / "others",))
     (tmp_path / "room").mkdir()
     room = made_room(tmp_path / "room", walls)
     (tmp_path / "guarded").write_text("as it was")
     tries = (
-        "import pathlib, socket\n"
+        "import os, pathlib, socket\n"
+        f"print(*os.listdir({str(tmp_path / 'others')!r}))\n"
         "pathlib.Path('own').write_text('mine')\n"
         "try: pathlib.Path('../../guarded').write_text('changed')\n"
         "except OSError: print('files')\n"
@@ -168,5 +252,6 @@ def test_the_walls_hold_what_they_say(tmp_path):
                           capture_output=True, text=True, check=True).stdout.split()  # fmt: skip
     assert ("files" not in told) == ("files" in walls.left_open)
     assert ("network" not in told) == ("network" in walls.left_open)
+    assert ("answer.py" in told) == ("files" in walls.left_open)
     assert (tmp_path / "room" / "work" / "own").read_text() == "mine"
     assert Path(tmp_path / "guarded").read_text() == ("changed" if "files" in walls.left_open else "as it was")

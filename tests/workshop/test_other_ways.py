@@ -5,14 +5,29 @@ import importlib
 import pytest
 from in_process import try_in_process
 
-TRIES = {name: importlib.import_module(f"tries.{name.replace('-', '_')}") for name in ("double-conv", "up", "unet")}
+from medgraft.workshop.catalogue import EXERCISES
+
+TRIES = {name: importlib.import_module(f"tries.{name.replace('-', '_')}") for name in EXERCISES}
 
 
 @pytest.mark.parametrize(
     ("name", "mistake", "learner"),
-    [pytest.param(name, *one, id=f"{name}-{k}") for name in TRIES for k, one in enumerate(TRIES[name].ALSO_WRONG)],
+    [
+        pytest.param(name, *one, id=f"{name}-{k}")
+        for name, tries in TRIES.items()
+        for k, one in enumerate(getattr(tries, "ALSO_WRONG", ()))
+    ],
 )
 def test_another_way_to_a_mistake_gets_the_same_hint(name, mistake, learner):
     verdict = try_in_process(name, learner, seed=5)
     assert not verdict.passed
     assert verdict.fault.mistake == mistake, verdict.text()
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("way", ["by_the_corner", "by_f1"])
+def test_a_threshold_that_is_best_by_another_measure_is_told_so(way, seed):
+    """Where that one is the most accurate as well, either may be told."""
+    verdict = try_in_process("threshold", getattr(TRIES["threshold"], way), seed)
+    assert not verdict.passed
+    assert verdict.fault.mistake in ("another-measure", "accuracy"), verdict.text()

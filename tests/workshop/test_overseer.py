@@ -9,6 +9,7 @@ import numpy as np
 import psutil
 import pytest
 import torch
+from tries.dice_loss import RIGHT
 
 from medgraft.workshop.catalogue import exercise_of
 from medgraft.workshop.checking import judge
@@ -73,11 +74,11 @@ def raises(logits, target):
 
 
 def raises_what_cannot_be_told(logits, target):
-    class Silent(Exception):
+    class SilentError(Exception):
         def __str__(self):
             raise ValueError
 
-    raise Silent
+    raise SilentError
 
 
 def eats(logits, target):
@@ -107,6 +108,18 @@ def writes_to_the_answers(logits, target):
     return logits.mean()
 
 
+def forges(logits, target):
+    """It answers in the place of the process, and once more."""
+    import gc
+
+    from medgraft.workshop.frames import write_frame
+
+    for stream in [found for found in gc.get_objects() if type(found).__name__ == "BufferedWriter"]:
+        if stream.name not in (0, 1, 2):
+            write_frame(stream, {"answer": {"loss": 0.5, "gradient": None}, "number": 2})
+    return RIGHT[0]()(logits, target)
+
+
 def starts_many(logits, target):
     while True:
         subprocess.Popen(["sleep", "600"])
@@ -117,7 +130,7 @@ def starts_many(logits, target):
     [
         (leaves, "SystemExit: 0"),
         (raises, "AttributeError: 'Tensor' object has no attribute 'nothing'"),
-        (raises_what_cannot_be_told, "Silent (line "),
+        (raises_what_cannot_be_told, "SilentError (line "),
         (eats, "too much memory"),
         (sends_code, "no number, word or array"),
         (sends_too_much, "128 MB are more than can be judged"),
@@ -132,14 +145,9 @@ def test_it_goes_wrong_in_a_sentence(one_process, learner, words):
 
 
 def test_a_right_one_passes_through_a_process(one_process):
-    def dice(logits, target):
-        p = logits.sigmoid().flatten(1)
-        t = target.flatten(1)
-        return 1 - ((2 * (p * t).sum(1) + 1) / (p.sum(1) + t.sum(1) + 1)).mean()
-
-    one_process.load(pickled(dice), [])
+    assert one_process.load(pickled(RIGHT[0]), []).went_wrong is None
     seen = judge(EXERCISE, one_process, seed=1)
-    assert len(seen) == 4
+    assert len(seen) == len(EXERCISE.probes)
     assert all(one.fault is None for one in seen)
 
 
@@ -164,6 +172,14 @@ def test_it_is_ended_with_a_sentence_and_all_that_it_started(learner, words):
     assert not psutil.pid_exists(pid)
     left = [p for p in psutil.process_iter(["cmdline"]) if "of a learner" in " ".join(p.info["cmdline"] or [])]
     assert not left
+
+
+def test_a_forged_answer_is_judged_and_is_the_last():
+    with Overseer(SOON) as overseer:
+        assert ask(overseer, forges, 60.0).answer == {"loss": 0.5, "gradient": None}
+        outcome = overseer.ask("dice-loss", 0, EXERCISE.probes[0].draw(np.random.default_rng(0)), 0, 60.0)
+    assert outcome.ended
+    assert outcome.went_wrong == "It wrote into the files of the process that runs it. Give answers by return."
 
 
 def test_a_busy_machine_is_no_endless_loop():

@@ -6,11 +6,13 @@ import re
 import sys
 
 import pytest
-from handed_in import HALF_RIGHT
 
+import medgraft.workshop.grading as grading
 import medgraft.workshop.starting as starting
 from medgraft.cli.main import main
-from medgraft.workshop.notebooks import notebook_files
+from medgraft.workshop.catalogue import EXERCISES
+from medgraft.workshop.marking import Row
+from medgraft.workshop.notebooks import notebook_files, solution_cell
 from medgraft.workshop.record import NAME, Progress, Work, write_progress
 
 
@@ -95,14 +97,96 @@ def test_progress_is_that_of_the_folder(run, tmp_path):
     assert run("progress")[1].startswith("Exercises: 0 of 18 passed")
 
 
+OF_NO_CELL = """
+from medgraft.workshop import working
+from medgraft.workshop.solutions.up import Up
+DiceLoss = working('dice-loss', None)
+"""
+
+
 def test_grade_writes_the_table(run, tmp_path):
+    """Of a file without cells, what has the name of an exercise is tried, and what is ours does not count."""
     (tmp_path / "submitted").mkdir()
-    (tmp_path / "submitted" / "ben.ipynb").write_text(HALF_RIGHT.to_ipynb())
-    code, out, _ = run("grade", "submitted", "--out", "marks.csv", "--seconds", 200, "--memory", 1024)
+    (tmp_path / "submitted" / "ben.py").write_text(f"{solution_cell('linear-cka')}\n{OF_NO_CELL}")
+    code, out, _ = run("grade", "submitted", "--out", "marks.csv", "--seconds", 200, "--memory", 1024, "--workers", 1)
     assert code == 0
     assert out.splitlines() == ["ben   1 of 18 passed", "marks.csv"]
     (row,) = csv.DictReader((tmp_path / "marks.csv").open(newline=""))
-    assert (row["learner"], row["passed"], row["down"], row["linear-cka"]) == ("ben", "1", "passed", "missing")
+    assert (row["learner"], row["passed"], row["linear-cka"]) == ("ben", "1", "passed")
+    assert {name for name, mark in row.items() if mark == "missing"} == set(EXERCISES) - {"linear-cka"}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["marks.csv", "submitted"]
+
+
+@pytest.fixture
+def marked(monkeypatch, tmp_path):
+    """Four learners, whose marks are made up from the key of the grading; what was asked for, and when to break off."""
+    asked, stops = [], []
+
+    def mark(submission, under):
+        asked.append(submission.learner)
+        if submission.learner in stops:
+            raise KeyboardInterrupt
+        return Row(submission.learner, dict.fromkeys(EXERCISES, f"failed: {under.key.hex()}"))
+
+    monkeypatch.setattr(grading, "mark", mark)
+    (tmp_path / "submitted").mkdir()
+    for name in ("anna", "ben", "cora", "dora"):
+        (tmp_path / "submitted" / f"{name}.py").write_text("x = 1\n")
+    return asked, stops
+
+
+def test_a_grading_that_was_broken_off_goes_on_to_the_same_table(run, tmp_path, marked):
+    asked, stops = marked
+    stops.append("cora")
+    words = ("grade", "submitted", "--out", "marks.csv", "--workers", 1)
+    code, out, err = run(*words)
+    assert (code, out) == (130, "")
+    assert "--resume goes on" in err
+    kept = tmp_path / "marks.csv.unfinished"
+    assert sorted(path.name for path in tmp_path.iterdir()) == [kept.name, "submitted"]
+    assert kept.stat().st_mode & 0o077 == 0
+    key = json.loads(kept.read_text().splitlines()[0])["key"]
+    kept.write_text(kept.read_text() + '{"digest": "half a line')
+    (tmp_path / "submitted" / "ben.py").write_text("x = 2\n")  # handed in again meanwhile
+
+    assert run(*words, "--resume", "--memory", 1024)[0] == 2  # other conditions
+    asked.clear()
+    assert run(*words, "--resume")[0] == 130  # once more
+    assert "ben" in asked and "anna" not in asked
+    stops.clear()
+    asked.clear()
+    assert run(*words, "--resume")[0] == 0
+    assert "cora" in asked and not {"anna", "ben"} & set(asked)
+    rows = list(csv.DictReader((tmp_path / "marks.csv").open(newline="")))
+    assert [row["learner"] for row in rows] == ["anna", "ben", "cora", "dora"]
+    assert {row[name] for row in rows for name in EXERCISES} == {f"failed: {key}"}
+    assert not kept.exists()
+
+
+def test_without_resume_a_grading_begins_anew(run, tmp_path, marked):
+    asked, stops = marked
+    stops.append("dora")
+    run("grade", "submitted", "--workers", 1)
+    stops.clear()
+    asked.clear()
+    assert run("grade", "submitted", "--workers", 1)[0] == 0
+    assert asked == ["anna", "ben", "cora", "dora"]
+
+
+def test_what_breaks_the_grader_costs_one_row(run, tmp_path, monkeypatch, marked):
+    mark = grading.mark
+
+    def breaks(submission, under):
+        if submission.learner == "ben":
+            raise RuntimeError("no\nway")
+        return mark(submission, under)
+
+    monkeypatch.setattr(grading, "mark", breaks)
+    assert run("grade", "submitted")[0] == 0
+    rows = list(csv.DictReader((tmp_path / "grades.csv").open(newline="")))
+    assert [row["up"] == "failed: it could not be graded (RuntimeError: no way)" for row in rows] == [
+        False, True, False, False
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -115,6 +199,9 @@ def test_grade_writes_the_table(run, tmp_path):
         (("progress", "nowhere"), "nowhere is no folder"),
         (("grade", ".", "--seconds", "0"), "--seconds must be above 0"),
         (("grade", ".", "--memory", "-5"), "--memory must be above 0"),
+        (("grade", ".", "--workers", "0"), "--workers must be above 0"),
+        (("grade", ".", "--out", "anna.ipynb"), "would be taken for something handed in"),
+        (("progress", "--resume"), "--resume is for medgraft workshop grade"),
         (("grade", ".", "--no-open"), "--no-open is for medgraft workshop start"),
         (("start", "a", "--out", "b"), "--out is for medgraft workshop grade"),
         (("mark", "a"), "invalid choice"),

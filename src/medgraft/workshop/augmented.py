@@ -14,8 +14,8 @@ from medgraft.workshop.exercise import Fault
 MISTAKES = {
     "in-place": "The image that was handed over has changed. It is used again in the next epoch, and would drift away "
     "from call to call. Work on a copy (image * factor rather than image *= factor).",
-    "dtype": "float32 goes in, and float32 must come out. NumPy's random numbers make float64 of it: take float(...) of "
-    "them first, or convert at the end.",
+    "dtype": "float32 goes in, and float32 must come out. NumPy's random numbers make float64 of it: take float(...) "
+    "of them first, or convert at the end.",
     "shape": "Height and width must stay as they are, or images do not fit into one batch.",
     "range": "Brightness and contrast push pixels out of 0 to 1. Clip them: clamp(0, 1).",
     "always-same": "Two generators with different seeds give the same, so every epoch would see the same images. Draw "

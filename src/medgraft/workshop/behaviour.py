@@ -27,7 +27,28 @@ def network(learner: Any, *arguments: Any, seed: int = 0) -> Any:
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return learner(*arguments).double()
+        model = learner(*arguments)
+    refuse_plain_lists(model)
+    return model.double()
+
+
+def refuse_plain_lists(model: Any) -> None:
+    """Layers that PyTorch does not know are neither trained nor moved, though all shapes are right."""
+    import torch
+
+    known = {id(parameter) for parameter in model.parameters()}
+    for module in model.modules():
+        for name, value in vars(module).items():
+            held = value.values() if isinstance(value, dict) else value
+            if name.startswith("_") or not isinstance(value, list | tuple | dict):
+                continue
+            layers = [one for one in held if isinstance(one, torch.nn.Module)]
+            if any(id(parameter) not in known for layer in layers for parameter in layer.parameters()):
+                kind = type(value).__name__
+                raise TypeError(
+                    f"the layers in self.{name}, a plain {kind}, are not in parameters(), so no optimiser trains them; "
+                    "keep them in an nn.ModuleList or an nn.Sequential"
+                )
 
 
 def tensor(values: Array) -> Any:

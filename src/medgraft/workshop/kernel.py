@@ -55,10 +55,6 @@ class Kernel:
             return Outcome()
         return self._keep(exercise)
 
-    def gather(self) -> Outcome:
-        """Take whatever has an exercise's name."""
-        return self._request(lambda overseer: overseer.gather())
-
     def ask(self, exercise: str, probe: int, given: Given, seed: int, seconds: float) -> Outcome:
         """Put a case of an exercise to what its cell defined."""
         return self._request(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import threading
 import time
@@ -12,11 +13,11 @@ from typing import Any
 
 from medgraft.workshop.catalogue import EXERCISES, exercise_of
 from medgraft.workshop.checking import Verdict, judge
-from medgraft.workshop.emptying import temporary_folder
+from medgraft.workshop.emptying import empty, temporary_folder
 from medgraft.workshop.kernel import Kernel
 from medgraft.workshop.limits import Limits
 from medgraft.workshop.overseer import Outcome, Overseer
-from medgraft.workshop.room import Walls, made_room
+from medgraft.workshop.room import Room, Walls, made_room
 from medgraft.workshop.runnable import Step, steps_of
 from medgraft.workshop.submissions import Submission
 
@@ -72,13 +73,20 @@ def mark(submission: Submission, under: Conditions) -> Row:
     until = time.monotonic() + under.seconds
     with temporary_folder("of-one-", under.rooms) as folder:
         room = made_room(folder, under.walls)
-        assert room.work is not None
-        submission.unpack(room.work)
         marks = dict.fromkeys(EXERCISES, MISSING)
-        with Kernel(lambda: Overseer(under.limits, room, under.stopped), until, under.stopped) as kernel:
+        with Kernel(lambda: _process(submission, room, under), until, under.stopped) as kernel:
             for exercise, found in _Tried(kernel, submission, under.key).marks():
                 marks[exercise] = max(marks[exercise], found, key=_worth)
     return Row(submission.learner, marks)
+
+
+def _process(submission: Submission, room: Room, under: Conditions) -> Overseer:
+    """A process in a folder with what was handed in, and without what one before it left there."""
+    assert room.work is not None
+    with contextlib.suppress(OSError):
+        empty(room.work)
+    submission.unpack(room.work)
+    return Overseer(under.limits, room, under.stopped)
 
 
 def _worth(found: str) -> int:
@@ -121,15 +129,17 @@ class _Tried:
 
     def _by_name(self, steps: Sequence[Step]) -> list[tuple[str, str]]:
         """Of a plain file, or a notebook that lost its metadata: what has an exercise's name, if no cell is its."""
+        found: list[tuple[str, str]] = []
         for step in steps:
-            self._kernel.run(step)
-        named = self._kernel.gather().answer
-        names = [name for name in EXERCISES if isinstance(named, list) and name in named]
-        return [(name, self._after(name)) for name in names if name not in self._with_cell]
-
-    def _after(self, exercise: str) -> str:
-        self._kernel.gather()  # once more, in case the one before ended the process
-        return self._judged(exercise)
+            answer: Any = self._kernel.run(step).answer
+            new = answer.get("new") if isinstance(answer, dict) else None
+            for name in [name for name in EXERCISES if isinstance(new, list) and name in new]:
+                if name in self._with_cell or (name, PASSED) in found:
+                    continue
+                found.append((name, self._judged(name)))
+                if found[-1][1] != PASSED:
+                    self._kernel.stand_in(name)
+        return found
 
     def _judged(self, name: str) -> str:
         exercise = exercise_of(name)

@@ -74,6 +74,7 @@ class Overseer:
             env={**self.room.environment, **_ours()},
             start_new_session=True,
         )
+        self._asked = 0
         self._base: Taken | None = None
         self._now = Taken()
         threading.Thread(target=self._listen, daemon=True).start()
@@ -117,10 +118,6 @@ class Overseer:
         """Let later cells use the workshop's own object of an exercise."""
         return self._request({"stand_in": exercise}, self.limits.seconds)
 
-    def gather(self) -> Outcome:
-        """Take what has an exercise's name; the answer lists these exercises."""
-        return self._request({"gather": True}, self.limits.seconds)
-
     def close(self) -> None:
         """End the process and all that it started."""
         for process in family(self._process.pid):
@@ -133,16 +130,17 @@ class Overseer:
         self._process.wait()
         self._printed.unlink(missing_ok=True)
 
-    def _request(self, message: Any, seconds: float) -> Outcome:
+    def _request(self, message: Mapping[str, Any], seconds: float) -> Outcome:
         if self._base is None:
             failed = self._started()
             if failed is not None:
                 return failed
         assert self._process.stdin is not None
-        if not self._answers.empty():  # an answer to nothing that was asked
-            return self._stop(_FORGED)
+        if not self._answers.empty():  # it ended meanwhile, or answered to nothing that was asked
+            return self._stop(self._ending() if self._answers.get() is None else _FORGED)
         try:
-            write_frame(self._process.stdin, message)
+            self._asked += 1
+            write_frame(self._process.stdin, {**message, "number": self._asked})
         except OSError:
             return self._stop(self._ending())
         return self._wait(seconds)
@@ -173,8 +171,8 @@ class Overseer:
                 if late is None:
                     continue
                 return self._stop(late)
-            if reply is None:
-                return self._stop(self._ending())
+            if not isinstance(reply, dict) or reply.get("number") != self._asked:
+                return self._stop(self._ending() if reply is None else _FORGED)
             reason = self._beyond()  # what printed or took too much is no answer
             return _outcome(reply) if reason is None else self._stop(reason)
 
@@ -216,27 +214,28 @@ class Overseer:
             code = self._process.wait(_LEAVING)
         except subprocess.TimeoutExpired:  # it lives, and what it sends is no answer
             return _FORGED
-        how = f"signal {-code}" if code < 0 else f"exit code {code}"
-        return f"It ended Python itself ({how}): is there an exit() in it?"
+        if code < 0:
+            return f"It was ended by the system (signal {-code}): by a crash, for its memory, or by itself."
+        return f"It ended Python itself (exit code {code}): is there an exit() in it?"
 
     def _listen(self) -> None:
-        """Take one answer after another; of a second one that nobody waited for, no more is read."""
+        """Take one answer after another; None at the end. Where two are there nobody waited for one: then no more."""
         assert self._process.stdout is not None
-        try:
-            while True:
+        while True:
+            try:
                 answer = read_frame(self._process.stdout, ANSWER)
-                if not self._answers.empty():
-                    break
-                self._answers.put(answer)
-        except (EOFError, OSError, ValueError, FrameError):
-            pass
-        self._answers.put(None)
+            except FrameError:
+                answer = _FORGED
+            except (EOFError, OSError, ValueError):
+                answer = None
+            more = self._answers.empty()
+            self._answers.put(answer if more else _FORGED)
+            if not more or not isinstance(answer, dict):
+                return
 
 
-def _outcome(reply: Any) -> Outcome:
+def _outcome(reply: dict[str, Any]) -> Outcome:
     """Of a frame that came; the learner's code may have written it, whatever it holds."""
-    if not isinstance(reply, dict):
-        return Outcome(went_wrong=_FORGED)
     raised = reply.get("raised")
     return Outcome(answer=reply.get("answer"), went_wrong=None if raised is None else str(raised)[:_LONGEST])
 

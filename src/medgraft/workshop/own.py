@@ -44,7 +44,7 @@ def is_own(learner: Any) -> bool:
 
 def refusal(name: str) -> str:
     """What is said of it, in a sentence."""
-    return f"this is the workshop's own {exercise_of(name).defines}, and not yours to be checked"
+    return f"This is the workshop's own {exercise_of(name).defines}, and not yours to be checked"
 
 
 def _defined_in(kind: type, package: str) -> bool:

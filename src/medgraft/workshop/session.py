@@ -44,44 +44,43 @@ class Session:
         -------
         dict
             ``raised``, the error or None, and ``defined``: whether there is an object of the exercise to be tried. It
-            may be there in spite of an error further down in the cell. ``own``: why it is not tried.
+            may be there in spite of an error further down in the cell. ``own``: why it is not tried. ``new``: of a cell
+            that is no exercise's, the exercises whose names it gave to something; this is kept as well, but for what
+            was imported from Medgraft.
         """
         from medgraft.workshop.worker import told
 
-        before = self._found(exercise)
+        before = {name: self._found(name) for name in EXERCISES}
         raised = None
         try:
             linecache.cache[where] = (len(source), None, source.splitlines(True), where)
             exec(compile(source, where, "exec"), self._module.__dict__)
         except BaseException as error:  # a learner's sys.exit() as well
             raised = told(error)
+        if exercise is None:
+            return {"raised": raised, "defined": False, "own": None, "new": self._taken(before)}
         found = self._found(exercise)
-        defined = found is not None and not (raised and found is before)
-        own = refusal(exercise) if exercise is not None and defined and _own(found) else None
-        if exercise is not None and defined and own is None:
+        defined = found is not None and not (raised and found is before[exercise])
+        own = refusal(exercise) if defined and _own(found) else None
+        if defined and own is None:
             self.objects[exercise] = found
-        return {"raised": raised, "defined": defined and own is None, "own": own}
+        return {"raised": raised, "defined": defined and own is None, "own": own, "new": []}
 
-    def gather(self) -> list[str]:
-        """Take what has an exercise's name, whichever cell defined it; returns these exercises.
-
-        What was imported from Medgraft is not the learner's.
-        """
-        for name in EXERCISES:
-            found = self._found(name)
-            if found is not None and not _own(found):
-                self.objects[name] = found
-        return [name for name in EXERCISES if name in self.objects]
+    def _taken(self, before: dict[str, Any]) -> list[str]:
+        """Keep what has an exercise's name since ``before``."""
+        now = {name: self._found(name) for name in EXERCISES}
+        new = {name: found for name, found in now.items() if found is not None and found is not before[name]}
+        ours = [name for name, found in new.items() if _own(found)]
+        self.objects |= {name: found for name, found in new.items() if name not in ours}
+        return [name for name in new if name not in ours]
 
     def stand_in(self, exercise: str) -> None:
         """From now on, let cells use the workshop's own object under the exercise's name, as ``working`` does."""
         self._stand_ins[exercise] = solution_object(exercise)
         setattr(self._module, exercise_of(exercise).defines, self._stand_ins[exercise])
 
-    def _found(self, exercise: str | None) -> Any:
+    def _found(self, exercise: str) -> Any:
         """What has the exercise's name and is not the object that stands in for it."""
-        if exercise is None:
-            return None
         found = vars(self._module).get(exercise_of(exercise).defines)
         return None if found is self._stand_ins.get(exercise) else found
 

@@ -109,8 +109,11 @@ def _read(learner: str, folder: Path, paths: list[Path]) -> Submission:
                 raise DataError(f"{path} was left out: {learner} handed in more than {_MOST_BYTES >> 20} MB.")
             notebook = read_notebook(path)
             content = path.read_bytes() if path.suffix == ".py" and size <= _LARGEST_MODULE else None
-        except (DataError, OSError) as error:
+        except DataError as error:
             unread.append(str(error))
+            continue
+        except Exception as error:  # whatever it is that trips up a reader, it is one learner's file
+            unread.append(f"{path} cannot be read ({type(error).__name__}).")
             continue
         left -= size
         handed.append(Handed(below, notebook))

@@ -55,11 +55,11 @@ class Unfinished:
         if not path.exists():
             return cls.anew(path, conditions)
         try:
-            first, *rest = path.read_text(encoding="utf-8").split("\n")
+            first, *rest, half = path.read_text(encoding="utf-8").split("\n")
             head = json.loads(first)
             found = cls(path, head)
             found._begun = bool(found.key)
-            for line in rest[:-1]:  # what follows the last end of a line is half written
+            for line in rest:
                 kept = json.loads(line)
                 found._rows[str(kept["digest"])] = Row(
                     str(kept["learner"]), {n: str(kept["marks"][n]) for n in EXERCISES}
@@ -71,6 +71,9 @@ class Unfinished:
             ) from None
         if head != {"key": head["key"], **_conditions(conditions)}:
             raise RunError(f"{path} was graded with other limits or another version. Leave out --resume to begin anew.")
+        if half:  # the last line was being written when all broke off
+            write_text(path, "".join(f"{line}\n" for line in (first, *rest)))
+            path.chmod(0o600)
         return found
 
     def begin(self) -> None:

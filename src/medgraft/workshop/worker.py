@@ -38,14 +38,16 @@ def main() -> None:
     threading.Thread(target=_receive, args=(asked, requests), daemon=True).start()
     session = Session()
     while True:
-        reply = _done(session, requests.get())
+        message = requests.get()
+        reply, number = _done(session, message), {"number": message["number"]}
         _flush()
         try:
-            write_frame(answers, reply, ANSWER)
+            write_frame(answers, {**reply, **number}, ANSWER)
         except FrameError as error:
-            write_frame(answers, {"raised": f"Your object gave something that is no number, word or array: {error}."})
+            said = f"Your object gave something that is no number, word or array: {error}."
+            write_frame(answers, {"raised": said, **number})
         except Exception as error:  # a list that holds itself, a tensor that has no numbers
-            write_frame(answers, {"raised": f"What your object gave cannot be read: {told(error)}"})
+            write_frame(answers, {"raised": f"What your object gave cannot be read: {told(error)}", **number})
 
 
 def _receive(asked: IO[bytes], requests: queue.SimpleQueue[Any]) -> None:
@@ -115,8 +117,6 @@ def _done(session: Session, message: Any) -> dict[str, Any]:
     if "stand_in" in message:
         session.stand_in(message["stand_in"])
         return {"answer": None}
-    if "gather" in message:
-        return {"answer": session.gather()}
     return _ask(session, message)
 
 

@@ -85,6 +85,15 @@ class ReluFirst(nn.Module):
         return x
 
 
+class Lazy(nn.Sequential):
+    """Layers that find out themselves how many channels come in."""
+
+    def __init__(self, _, o):
+        super().__init__(
+            *(part for _ in "ab" for part in (nn.LazyConv2d(o, 3, padding=1), nn.LazyBatchNorm2d(), nn.ReLU()))
+        )
+
+
 class SharesNorm(nn.Module):
     def __init__(self, in_channels, out_channels):
         super().__init__()
@@ -95,7 +104,7 @@ class SharesNorm(nn.Module):
         return self.relu(self.norm(self.b(self.relu(self.norm(self.a(x))))))
 
 
-RIGHT = [DoubleConv, InForward, as_function, of(*"cnrcnr")]
+RIGHT = [DoubleConv, InForward, as_function, of(*"cnrcnr"), Lazy]
 WRONG = {
     "no-padding": of(unpadded, "n", "r", unpadded, "n", "r"),
     "channels": Widens,

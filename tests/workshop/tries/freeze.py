@@ -1,5 +1,8 @@
 """Ways to freeze a module."""
 
+import copy
+import types
+
 import torch
 from torch import nn
 
@@ -87,8 +90,30 @@ def no_momentum(module):
     return module
 
 
-RIGHT = [Frozen, layer_by_layer, by_a_hook]
+def copied(module):
+    return copy.deepcopy(module).requires_grad_(False)
+
+
+def copied_eval(module):
+    return copy.deepcopy(module).requires_grad_(False).eval()
+
+
+def frozen_copy(module):
+    module = copy.deepcopy(module).requires_grad_(False).eval()
+    module.train = types.MethodType(lambda self, mode=True: self, module)
+    return module
+
+
+def attribute_of_the_module(module):
+    module.requires_grad = False
+    still(module)
+
+
+RIGHT = [Frozen, layer_by_layer, by_a_hook, frozen_copy]
 WRONG = {
     "statistics-move": gradients_alone, "undone-by-train": eval_once, "gradient-left": still, "gradient-zero": hooked,
     "some-layers": outermost, "head-too": everywhere, "dropout-left": norms_alone, "batch-statistics": no_momentum,
 }  # fmt: skip
+ALSO_WRONG = [
+    ("statistics-move", copied), ("undone-by-train", copied_eval), ("gradient-left", attribute_of_the_module)
+]  # fmt: skip

@@ -62,6 +62,10 @@ def stride_lost(conv):
     return _with(conv, conv.weight.sum(1, keepdim=True), stride=1, padding=conv.kernel_size[0] // 2)
 
 
+def dilation_lost(conv):
+    return _with(conv, conv.weight.sum(1, keepdim=True), dilation=1)
+
+
 class Copies(nn.Module):
     def __init__(self, conv):
         super().__init__()
@@ -76,8 +80,17 @@ def fixed(conv):
     return new.requires_grad_(False)
 
 
-RIGHT = [in_place, Grey]
+def by_state(conv):
+    """A new layer that is given everything by name, and the old one's state."""
+    names = ("out_channels", "kernel_size", "stride", "padding", "dilation", "groups", "padding_mode")
+    new = nn.Conv2d(in_channels=1, bias=conv.bias is not None, **{name: getattr(conv, name) for name in names})
+    new.load_state_dict({name: v.sum(1, keepdim=True) if v.ndim == 4 else v for name, v in conv.state_dict().items()})
+    return new
+
+
+RIGHT = [in_place, Grey, by_state]
 WRONG = {
     "mean": mean, "first-channel": first, "luminance": luminance, "random-weights": _like, "bias-lost": bias_lost,
     "stride-lost": stride_lost, "three-channels": Copies, "no-parameter": fixed,
 }  # fmt: skip
+ALSO_WRONG = [("stride-lost", dilation_lost)]

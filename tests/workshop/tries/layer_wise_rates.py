@@ -3,7 +3,7 @@
 import math
 
 import torch
-from torch.optim.lr_scheduler import ConstantLR, CosineAnnealingLR, LambdaLR, OneCycleLR
+from torch.optim.lr_scheduler import ConstantLR, CosineAnnealingLR, LambdaLR, LinearLR, OneCycleLR, SequentialLR
 
 
 def _groups(model, lr, rate):
@@ -71,8 +71,34 @@ def no_schedule(model, lr, decay, steps):
     return optimiser, ConstantLR(optimiser, factor=1.0)
 
 
-RIGHT = [cosine, WithoutDecayOfNorms]
+def one_group_for_the_encoder(model, lr, decay, steps):
+    groups = [{"params": model.encoder.parameters(), "lr": lr * decay}, {"params": model.head.parameters(), "lr": lr}]
+    return _cosine(groups, steps)
+
+
+def norms_forgotten(model, lr, decay, steps):
+    """Norms and biases are not decayed, and take the optimiser's own rate."""
+    groups = [{"params": model.head.parameters(), "lr": lr}]
+    for depth, block in enumerate(reversed(model.encoder.blocks), 1):
+        groups.append({"params": [p for p in block.parameters() if p.ndim > 1], "lr": lr * decay**depth})
+        groups.append({"params": [p for p in block.parameters() if p.ndim == 1], "weight_decay": 0.0})
+    return _cosine(groups, steps, lr=1e-5)
+
+
+def rate_for_a_factor(model, lr, decay, steps):
+    optimiser = torch.optim.SGD(_groups(model, lr, lambda k, n: lr * decay ** (n - k)))
+    return optimiser, LambdaLR(optimiser, lambda step: lr * (1 - step / steps))
+
+
+def warmed_up(model, lr, decay, steps):
+    optimiser = torch.optim.RMSprop(_groups(model, lr, lambda k, n: lr * decay ** (n - k)))
+    warm = LinearLR(optimiser, 0.1, 1.0, steps // 10)
+    return optimiser, SequentialLR(optimiser, [warm, CosineAnnealingLR(optimiser, steps - steps // 10)], [steps // 10])
+
+
+RIGHT = [cosine, WithoutDecayOfNorms, warmed_up]
 WRONG = {
     "flattened": flattened, "same-rate": same, "reversed": reversed_, "off-by-one": off_by_one, "twice": twice,
-    "missing": missing, "no-schedule": no_schedule,
+    "missing": missing, "no-schedule": no_schedule, "uneven": norms_forgotten, "factor": rate_for_a_factor,
 }  # fmt: skip
+ALSO_WRONG = [("same-rate", one_group_for_the_encoder)]

@@ -81,9 +81,18 @@ def by_entry(x, y):
     return (y.T @ x) ** 2 / (np.linalg.norm(x.T @ x) * np.linalg.norm(y.T @ y))
 
 
+def standardised(x, y):
+    return _plain((x - x.mean(0)) / x.std(0), (y - y.mean(0)) / y.std(0))
+
+
+def of_one_mean(x, y):
+    return _plain(x - x.mean(), y - y.mean())
+
+
 RIGHT = [of_features, of_images, InTorch()]
 WRONG = {
     "not-centred": not_centred, "wrong-axis": wrong_axis, "not-normalised": not_normalised, "no-root": no_root,
     "not-squared": not_squared, "sorted": sorted_, "unbiased": unbiased, "distance": distance,
-    "not-one-number": by_entry,
+    "not-one-number": by_entry, "standardised": standardised,
 }  # fmt: skip
+ALSO_WRONG = [("wrong-axis", of_one_mean)]

@@ -116,9 +116,31 @@ class MadeInForward(nn.Module):
         return F.relu(nn.Conv2d(self.o, self.o, 3, padding=1)(F.relu(nn.Conv2d(x.shape[1], self.o, 3, padding=1)(x))))
 
 
-RIGHT = [Transposed, Nearest]
+class LastAlone(_Base):
+    def layers(self, i, o):
+        return nn.Conv2d(i, o, 3, padding=1), nn.Conv2d(o, o, 3, padding=1), nn.BatchNorm2d(o), nn.ReLU()
+
+
+class Narrowed(nn.Module):
+    """Fewer channels first, a norm of each image, and a smooth activation."""
+
+    def __init__(self, i, s, o):
+        super().__init__()
+        self.skips, self.narrow, layers = s, nn.Conv2d(i, o, 1), []
+        for width in (o + s, o):
+            layers += [nn.Conv2d(width, o, 3, 1, 1, bias=False), nn.InstanceNorm2d(o), nn.SiLU()]
+        self.mix = nn.Sequential(*layers)
+
+    def forward(self, x, skip):
+        size = (2 * x.size(2), 2 * x.size(3)) if self.skips == 0 else skip.shape[2:]
+        x = F.interpolate(self.narrow(x), size, mode="nearest-exact")
+        return self.mix(x if self.skips == 0 else torch.cat([x, skip], 1))
+
+
+RIGHT = [Transposed, Nearest, Narrowed]
 WRONG = {
     "doubled-only": DoubledOnly, "skip-resized": SkipResized, "not-larger": NotLarger, "added": Added,
     "channels": SameChannels, "none-skip": NoneForgotten, "unused": Unused, "one-convolution": One,
     "no-activation": Straight, "made-in-forward": MadeInForward,
 }  # fmt: skip
+ALSO_WRONG = [("no-activation", LastAlone)]

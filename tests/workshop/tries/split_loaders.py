@@ -118,8 +118,8 @@ def second_share_of_the_rest(dataset, labels, ratios, batch_size, seed):
     return _loaders(dataset, (train, val, test), batch_size)
 
 
-def one_each(dataset, labels, ratios, batch_size, seed):
-    return _loaders(dataset, _parts(labels, ratios, seed), 1)
+def of_another_size(dataset, labels, ratios, batch_size, seed):
+    return _loaders(dataset, _parts(labels, ratios, seed), 8)
 
 
 def val_and_test_exchanged(dataset, labels, ratios, batch_size, seed):
@@ -140,7 +140,7 @@ RIGHT = [with_sklearn, with_shuffle_split, by_hand, rest_to_train]
 WRONG = {
     "val-shuffled": everything_shuffled, "train-in-order": nothing_shuffled, "drop-last": drops_everywhere,
     "not-seeded": not_seeded, "seed-unused": seed_of_its_own, "overlap": overlapping, "not-stratified": plain_random,
-    "lost": rounded_down, "ratios": second_share_of_the_rest, "batch-size": one_each,
+    "lost": rounded_down, "ratios": second_share_of_the_rest, "batch-size": of_another_size,
 }  # fmt: skip
 ALSO_WRONG = [
     ("ratios", val_and_test_exchanged), ("ratios", shares_of_the_example), ("drop-last", drops_of_the_test)

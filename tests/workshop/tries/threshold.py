@@ -67,6 +67,11 @@ def by_specificity(scores, labels, test_scores, test_labels):
     return t, _j(test_scores, test_labels, t)
 
 
+def by_fifths(scores, labels, test_scores, test_labels):
+    t = max(np.linspace(0, 1, 6), key=lambda t: _j(scores, labels, t))
+    return t, _j(test_scores, test_labels, t)
+
+
 def of_validation(scores, labels, test_scores, test_labels):
     t = _argbest(_j, scores, labels)
     return t, _j(scores, labels, t)
@@ -85,9 +90,29 @@ def half_on_test(scores, labels, test_scores, test_labels):
     return _argbest(_j, scores, labels), _j(test_scores, test_labels, 0.5)
 
 
+def _nearness(scores, labels, t):
+    return -np.hypot((scores[labels == 1] < t).mean(), (scores[labels == 0] >= t).mean())
+
+
+def _f1(scores, labels, t):
+    called = scores >= t
+    return 2 * (called & (labels == 1)).sum() / (called.sum() + labels.sum())
+
+
+def by_the_corner(scores, labels, test_scores, test_labels):
+    t = _argbest(_nearness, scores, labels)
+    return t, _j(test_scores, test_labels, t)
+
+
+def by_f1(scores, labels, test_scores, test_labels):
+    t = _argbest(_f1, scores, labels)
+    return t, _j(test_scores, test_labels, t)
+
+
 RIGHT = [on_a_grid, by_the_curve, Above()]
 WRONG = {
     "on-test": on_test, "always-half": half, "accuracy": by_accuracy, "sensitivity-alone": by_sensitivity,
     "specificity-alone": by_specificity, "score-of-validation": of_validation, "best-of-test": best_of_test,
     "accuracy-of-test": accuracy_of_test, "half-on-test": half_on_test,
+    "coarse-grid": by_fifths,
 }  # fmt: skip

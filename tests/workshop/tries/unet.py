@@ -55,6 +55,46 @@ class Interpolating(nn.Module):
         return self.head(x)
 
 
+class PadsAndCrops(nn.Module):
+    """The image is made a multiple of what halves evenly, and the logits are cut back."""
+
+    def __init__(self, in_channels, classes, widths):
+        super().__init__()
+        self.multiple = 2 ** (len(widths) - 1)
+        self.downs = nn.ModuleList(DoubleConv(a, b) for a, b in pairwise((in_channels, *widths)))
+        self.ups = nn.ModuleList(DoubleConv(a + b, a) for a, b in reversed(list(pairwise(widths))))
+        self.head = nn.Conv2d(widths[0], classes, 1)
+
+    def forward(self, x):
+        height, width = x.shape[2:]
+        x = self.downs[0](F.pad(x, (0, -width % self.multiple, 0, -height % self.multiple)))
+        kept = []
+        for down in self.downs[1:]:
+            kept.append(x)
+            x = down(F.max_pool2d(x, 2))
+        for up in self.ups:
+            x = up(torch.cat([kept.pop(), F.interpolate(x, scale_factor=2, mode="bilinear")], 1))
+        return self.head(x)[..., :height, :width]
+
+
+class OfGroupNorm(Written):
+    def __init__(self, in_channels, classes, widths):
+        super().__init__(in_channels, classes, widths)
+        for block in [block for block in self.modules() if isinstance(block, DoubleConv)]:
+            for place in (1, 4):
+                block[place] = nn.GroupNorm(1, block[place].num_features)
+
+
+class ThreeLevels(Written):
+    def __init__(self, in_channels, classes, widths):
+        super().__init__(in_channels, classes, widths[:3])
+
+
+class TwoClasses(Written):
+    def __init__(self, in_channels, classes, widths):
+        super().__init__(in_channels, 2, widths)
+
+
 class WithSigmoid(Written):
     def forward(self, x):
         return torch.sigmoid(super().forward(x))
@@ -132,9 +172,10 @@ class LeftOver(Written):
         self.bottom = DoubleConv(widths[-1], widths[-1])
 
 
-RIGHT = [Medgrafts, Written, Interpolating]
+RIGHT = [Medgrafts, Written, Interpolating, PadsAndCrops, OfGroupNorm]
 WRONG = {
     "probabilities": WithSigmoid, "relu-last": WithReLU, "no-skips": ForgetsSkips, "finest-skip": ForgetsFinest,
     "classes": OneClass, "odd-sizes": EvenOnly, "size": HalfSize, "widths": OwnWidths, "unused": LeftOver,
+    "levels": ThreeLevels,
 }  # fmt: skip
-ALSO_WRONG = [("probabilities", WithSoftmax), ("no-skips", Autoencoder)]
+ALSO_WRONG = [("probabilities", WithSoftmax), ("no-skips", Autoencoder), ("classes", TwoClasses)]

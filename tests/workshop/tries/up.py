@@ -102,9 +102,31 @@ class AddsInterpolated(Interpolated):
         return self.convs(high + self.narrow(F.interpolate(low, size=high.shape[2:], mode="bilinear")))
 
 
-RIGHT = [Medgrafts, Interpolated, Right]
+class Multiplies(Adds):
+    def forward(self, coarse, skip):
+        return self.mix(skip * self.fit(self.up(coarse), skip))
+
+
+class SkipTwice(Right):
+    def forward(self, coarse, skip):
+        return self.mix(torch.cat([skip, skip], dim=1))
+
+
+class Shuffled(Right):
+    """Four channels a pixel become four pixels, and what lacks is repeated from the rim."""
+
+    def __init__(self, in_channels, out_channels):
+        super().__init__(in_channels, out_channels)
+        self.up = nn.Sequential(nn.Conv2d(in_channels, 4 * out_channels, 1), nn.PixelShuffle(2))
+
+    def fit(self, fine, skip):
+        return F.pad(fine, (0, skip.size(3) - fine.size(3), 0, skip.size(2) - fine.size(2)), mode="replicate")
+
+
+RIGHT = [Medgrafts, Interpolated, Right, Shuffled]
 WRONG = {
     "odd-sizes": Unfitted, "skip-cropped": CropsSkip, "skip-shrunk": ShrinksSkip, "channels": KeepsChannels,
     "skip-unused": NoSkip, "no-upsampling": Padded, "one-conv": OneConv, "adds": Adds,
+    "coarse-unused": SkipTwice,
 }  # fmt: skip
-ALSO_WRONG = [("adds", AddsInterpolated)]
+ALSO_WRONG = [("adds", AddsInterpolated), ("adds", Multiplies)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from medgraft.workshop.augmented import MISTAKES, ask_draws, form_fault, kinds_f
 from medgraft.workshop.behaviour import Array
 from medgraft.workshop.exercise import Exercise, Fault, Given, Probe
 
-_REPEATED, _DRAWN = 10, 24
+_REPEATED, _FEW, _DRAWN = 8, 10, 24
 _SIDE = 36
 _STEP = 15
 """Degrees between the turns that are told apart."""
@@ -21,6 +22,8 @@ _TURN, _ZOOM, _SHIFT = 13.0, 1.16, 0.14
 _SURE = 0.95
 _ALIKE = 1.2
 """The correlation from which on a measured move is believed, and the ratio of its two scales up to which it is."""
+_POSED = 0.9
+"""The same of a pose: what was shifted far looks like none."""
 _DARK, _BRIGHT = 0.62, 1.5
 """Factors of a level that are well beyond 0.8 and 1.2, even of brightness and contrast together."""
 
@@ -61,6 +64,10 @@ def _ask(learner: Any, given: Given) -> Any:
     return ask_draws(learner, [given["image"]], given["seeds"], _REPEATED if len(given["seeds"]) > 1 else _DRAWN)
 
 
+def _ask_few(learner: Any, given: Given) -> Any:
+    return ask_draws(learner, [given["image"]], given["seeds"], _FEW)
+
+
 def _judge(given: Given, answer: Any) -> Fault | None:
     return form_fault([given["image"]], ["image"], answer)
 
@@ -70,24 +77,44 @@ def _judge_seeds(given: Given, answer: Any) -> Fault | None:
 
 
 def _judge_chest(given: Given, answer: Any) -> Fault | None:
-    """Small moves are measured; whatever is none is sought among all poses."""
-    chest, strange = given["image"][0], []
+    """Small moves are measured; whatever is none is sought among all poses. What most images show is told."""
+    chest, faults, bank = given["image"][0], [], None
     for place, (image,) in enumerate(answer["drawn"]):
         if image.shape != given["image"].shape:
             return Fault("an image", f"{image.shape}", f"{given['image'].shape}", "shape")
+        what = f"an X-ray with a bright spot at the upper left, and fainter ones; draw {place + 1} of {_DRAWN}"
         move = _measured(chest, image[0])
-        if move is None:
-            strange.append(place)
-            continue
-        angle, zoom, shift = move
-        what = f"an X-ray of three bright spots; draw {place + 1} of {_DRAWN}"
-        if abs(angle) > _TURN:
-            return Fault(what, f"turned by {abs(angle):.0f} degrees", "turned by 10 degrees at most", "turned")
-        if not 1 / _ZOOM < zoom < _ZOOM:
-            return Fault(what, f"zoomed by {zoom:.2f}", "zoomed by 0.9 to 1.1", "zoomed")
-        if shift > _SHIFT:
-            return Fault(what, f"shifted by {shift:.0%} of the side", "shifted by a tenth at most", "shifted")
-    return _fault_of_poses(chest, answer, strange)
+        fault = None if move is None else _fault_of_move(what, *move)
+        if move is None or fault is not None:
+            bank = bank or _Bank(chest)
+            alike, mirrored, angle = bank.pose(image[0])
+            fault = (_fault_of_pose(what, mirrored, angle) if alike >= _POSED else None) or fault
+        faults += [] if fault is None else [fault]
+    if not faults:
+        return None
+    most = Counter(fault.mistake for fault in faults).most_common(1)[0][0]
+    return next(fault for fault in faults if fault.mistake == most)
+
+
+def _fault_of_move(what: str, angle: float, zoom: float, shift: float) -> Fault | None:
+    if abs(angle) > _TURN:
+        return Fault(what, f"turned by {abs(angle):.0f} degrees", "turned by 10 degrees at most", "turned")
+    if not 1 / _ZOOM < zoom < _ZOOM:
+        return Fault(what, f"zoomed by {zoom:.2f}", "zoomed by 0.9 to 1.1", "zoomed")
+    if shift > _SHIFT:
+        return Fault(what, f"shifted by {shift:.0%} of the side", "shifted by a tenth at most", "shifted")
+    return None
+
+
+def _fault_of_pose(what: str, mirrored: bool, angle: int) -> Fault | None:
+    expected = "upright, turned by 10 degrees at most, with no mirror"
+    if mirrored and abs(angle) > 180 - _FAR:
+        return Fault(what, "upside down (top and bottom changed places)", expected, "upside-down")
+    if mirrored and abs(angle) < _FAR:
+        return Fault(what, "left and right changed places", expected, "mirrored")
+    if mirrored or abs(angle) >= _FAR:
+        return Fault(what, f"turned by about {abs(angle)} degrees", expected, "turned")
+    return None
 
 
 def _measured(image: Array, drawn: Array) -> tuple[float, float, float] | None:
@@ -97,7 +124,7 @@ def _measured(image: Array, drawn: Array) -> tuple[float, float, float] | None:
     """
     import cv2
 
-    enough = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 60, 1e-5)
+    enough = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 50, 1e-4)
     try:
         sure, warp = cv2.findTransformECC(
             image, drawn.astype(np.float32), np.eye(2, 3, dtype=np.float32), cv2.MOTION_AFFINE, enough, None, 1
@@ -112,21 +139,6 @@ def _measured(image: Array, drawn: Array) -> tuple[float, float, float] | None:
     return angle, area**0.5, float(np.abs(turn @ middle + warp[:, 2] - middle).max()) / _SIDE
 
 
-def _fault_of_poses(chest: Array, answer: Any, places: list[int]) -> Fault | None:
-    bank = _Bank(chest) if places else None
-    for place in places:
-        mirrored, angle = bank.pose(answer["drawn"][place][0][0]) if bank else (False, 0)
-        what = f"an X-ray with a bright spot at the upper left, and fainter ones; draw {place + 1} of {_DRAWN}"
-        expected = "upright, turned by 10 degrees at most, with no mirror"
-        if mirrored and abs(angle) > 180 - _FAR:
-            return Fault(what, "upside down (top and bottom changed places)", expected, "upside-down")
-        if mirrored and abs(angle) < _FAR:
-            return Fault(what, "left and right changed places", expected, "mirrored")
-        if mirrored or abs(angle) >= _FAR:
-            return Fault(what, f"turned by about {abs(angle)} degrees", expected, "turned")
-    return None
-
-
 class _Bank:
     """An image in all poses; correlation, which no change of brightness or contrast touches, finds the nearest."""
 
@@ -137,10 +149,11 @@ class _Bank:
         views = [_view(image, *pose, shift) for pose in self.poses for shift in shifts]
         self._views = np.stack([_standard(view) for view in views])
 
-    def pose(self, image: Array) -> tuple[bool, int]:
-        """Mirrored or not, and turned by how many degrees."""
-        best = int(np.argmax(self._views @ _standard(image)))
-        return self.poses[best // self._shifts]
+    def pose(self, image: Array) -> tuple[float, bool, int]:
+        """The correlation with the nearest pose; whether that is mirrored, and turned by how many degrees."""
+        alike = self._views @ _standard(image)
+        best = int(np.argmax(alike))
+        return float(alike[best]), *self.poses[best // self._shifts]
 
 
 def _view(image: Array, mirrored: bool, angle: int, shift: tuple[int, int]) -> Array:
@@ -178,7 +191,7 @@ EXERCISE = Exercise(
     "range, turned by at most 10 degrees, shifted by at most a tenth or zoomed by 0.9 to 1.1 (any of these), in "
     "another brightness or contrast (a factor of 0.8 to 1.2), never mirrored nor upside down",
     probes=(
-        Probe("shape, type and range stay, and the input is left alone", _draw, _ask, _judge),
+        Probe("shape, type and range stay, and the input is left alone", _draw, _ask_few, _judge),
         Probe("other images each time, the same ones from the same seed", _draw_seeds, _ask, _judge_seeds),
         Probe("a chest stays upright and the heart on its side", _draw_chest, _ask, _judge_chest),
         Probe("the image moves, and its brightness or contrast changes", _draw_levels, _ask, _judge_levels),
@@ -196,10 +209,11 @@ EXERCISE = Exercise(
         "Leave flips from top to bottom out.",
         "mirrored": "The heart lies on the left. Mirrored, it is another finding (dextrocardia), and the letter that "
         "marks the side is wrong. Leave flips out.",
-        "zoomed": "Everything is much larger or smaller than before. Hearts are measured against chests: zoom by 0.9 to "
-        "1.1.",
+        "zoomed": "Everything is much larger or smaller than before. Hearts are measured against chests: zoom by 0.9 "
+        "to 1.1.",
         "shifted": "What matters may lie outside the image now. Shift by a tenth of the side at most.",
-        "too-strong": "So dark or bright, an X-ray has lost what can be seen in it. Multiply by a factor of 0.8 to 1.2.",
+        "too-strong": "So dark or bright, an X-ray has lost what can be seen in it. Multiply by a factor of 0.8 to "
+        "1.2.",
         "turned": "Patients stand or lie straight within a few degrees. Turn by 10 degrees at most.",
     },
 )

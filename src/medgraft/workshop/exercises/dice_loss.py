@@ -60,7 +60,9 @@ def _dice(
 
 def _jaccard(p: Array, target: Array) -> float:
     overlap = (p * target).sum(axis=(1, 2, 3))
-    return float(np.mean((overlap + _SMOOTH) / (p.sum(axis=(1, 2, 3)) + target.sum(axis=(1, 2, 3)) - overlap + _SMOOTH)))
+    return float(
+        np.mean((overlap + _SMOOTH) / (p.sum(axis=(1, 2, 3)) + target.sum(axis=(1, 2, 3)) - overlap + _SMOOTH))
+    )
 
 
 def _smooth(given: Given) -> float:
@@ -137,9 +139,9 @@ EXERCISE = Exercise(
     title="Dice loss",
     notebook=3,
     defines="DiceLoss",
-    takes="a class DiceLoss(smooth=1.0), an nn.Module whose forward(logits, target) takes logits [B, 1, H, W] and masks "
-    "of 0 and 1 of the same shape, and returns one number: 1 minus the mean over the images of (2 * sum(p * t) + smooth) "
-    "/ (sum(p) + sum(t) + smooth), with p the probabilities and t the mask",
+    takes="a class DiceLoss(smooth=1.0), an nn.Module whose forward(logits, target) takes logits [B, 1, H, W] and "
+    "masks of 0 and 1 of the same shape, and returns one number: 1 minus the mean over the images of (2 * sum(p * t) + "
+    "smooth) / (sum(p) + sum(t) + smooth), with p the probabilities and t the mask",
     probes=(
         Probe("values of three masks of very different size", _draw, _ask, _judge),
         Probe("a prediction that is right costs nothing", _draw_perfect, _ask, _judge),
@@ -160,16 +162,17 @@ EXERCISE = Exercise(
         "no-sigmoid": "The model returns logits, which may be any number. Turn them into probabilities first.",
         "thresholded": "A threshold has no gradient, so nothing can learn from it. Use the probabilities as they are.",
         "overlap-once": "The overlap counts twice: once for each of the two areas it lies in.",
-        "smooth-ignored": "The number that is handed over as smooth is not used. Keep it in __init__, self.smooth = smooth.",
+        "smooth-ignored": "The number that is handed over as smooth is not used. Keep it in __init__, self.smooth = "
+        "smooth.",
         "smooth-once": "smooth belongs above and below, once each. Added below alone, an empty mask that is predicted "
         "empty has a Dice of 0, the worst there is, where it should be 1.",
         "softmax": "Softmax over a single channel is 1 everywhere, whatever the logits are. Take the sigmoid.",
-        "detached": "The number is right, but cut off from the logits, so nothing can learn from it. Return a tensor, and "
-        "leave item(), detach(), NumPy and no_grad() out.",
-        "squares": "You add up squares of the probabilities below. Some losses do, with another gradient; asked for here is "
-        "the plain sum, as in the formula.",
-        "jaccard": "This is 1 - Jaccard: its overlap is counted once above, and taken off below. Dice is twice the overlap "
-        "over the sum of both areas.",
+        "detached": "The number is right, but cut off from the logits, so nothing can learn from it. Return a tensor, "
+        "and leave item(), detach(), NumPy and no_grad() out.",
+        "squares": "You add up squares of the probabilities below. Some losses do, with another gradient; asked for "
+        "here is the plain sum, as in the formula.",
+        "jaccard": "This is 1 - Jaccard: its overlap is counted once above, and taken off below. Dice is twice the "
+        "overlap over the sum of both areas.",
         "summed": "You add up the images. Take the mean, or the loss grows with the size of the batch.",
         "not-one-number": "backward() needs one number: take the mean over the images of the batch.",
     },

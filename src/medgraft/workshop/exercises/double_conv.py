@@ -49,22 +49,22 @@ def _ask_norm(learner: Any, given: Given) -> Any:
     model, images = _network(learner, given).train(), given["images"]
     louder = np.array(images)
     louder[1] *= _LOUDER
-    answer = {"plain": apply(model, images)[0], "louder": apply(model, louder)[0]}
+    answer = {"plain": apply(model, images)[0], "louder": apply(model, louder)[0], "own": _own(model, images)}
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.ndim == 4:
                 parameter *= _LOUDER
-    return answer | {"filters": apply(model, images)[0], "own": _ask_own(_network(learner, given), images)}
+    return answer | {"filters": apply(model.train(), images)[0]}
 
 
-def _ask_own(model: Any, images: Array) -> Array:
+def _own(model: Any, images: Array) -> Array:
     """Where each BatchNorm keeps the statistics of the last batch alone, the same images in eval mode."""
     import torch
 
     for module in model.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.momentum = 1.0
-    apply(model.train(), images)
+    apply(model, images)
     return np.asarray(apply(model.eval(), images)[0])
 
 
@@ -165,8 +165,8 @@ EXERCISE = Exercise(
         "ReLU after the first as well.",
         "no-batchnorm": "Nothing depends on the rest of the batch, so there is no nn.BatchNorm2d (other norms look at "
         "each image alone). Put one after each convolution.",
-        "shared-batchnorm": "One nn.BatchNorm2d stands after both convolutions. It has one mean and one variance to keep, "
-        "and the two see other values: in training all looks well, in eval mode it is wrong. Make two.",
+        "shared-batchnorm": "One nn.BatchNorm2d stands after both convolutions. It has one mean and one variance to "
+        "keep, and the two see other values: in training all looks well, in eval mode it is wrong. Make two.",
         "one-batchnorm": "One of the two convolutions has no BatchNorm after it. Each has its own.",
     },
 )

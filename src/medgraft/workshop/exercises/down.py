@@ -113,8 +113,8 @@ EXERCISE = Exercise(
         "channels": "The output has another number of channels than out_channels.",
         "rounded-up": "Odd sizes are rounded down here: leave ceil_mode and paddings of the pooling as they are.",
         "average": "This takes the mean of each window. Max pooling keeps the strongest answer: nn.MaxPool2d(2).",
-        "pool-last": "A convolution comes before the pooling, at four times the cost and with half the view. Pool first, "
-        "then both convolutions.",
+        "pool-last": "A convolution comes before the pooling, at four times the cost and with half the view. Pool "
+        "first, then both convolutions.",
         "no-pooling": "It halves without max pooling, by a stride perhaps. That can work, too; the U-Net of this "
         "notebook pools: nn.MaxPool2d(2).",
         "one-conv": "There is one convolution after the pooling; DoubleConv has two.",

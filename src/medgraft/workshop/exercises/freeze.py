@@ -40,11 +40,12 @@ def _ask(learner: Any, given: Given) -> Any:
     model = _model(images.shape[1], given["dropout"])
     encoder = model.encoder
     reference = encoder.eval()(images)
-    before, head = _state(encoder), _state(model.head)
+    head = _state(model.head)
     model.train()
     with torch.enable_grad():  # a learner may switch gradients off for everything
         frozen = learner(encoder)
         model.encoder = frozen if isinstance(frozen, torch.nn.Module) else encoder
+        before = _state(model.encoder)  # a frozen copy, or one with another class around it, has names of its own
         if given["again"]:
             model.eval()
             model.train()
@@ -56,7 +57,7 @@ def _ask(learner: Any, given: Given) -> Any:
             return {"raised": told(error)}
         features = [model.encoder(part) for part in (images, images, images[:2])]
     return {
-        "before": before, "after": _state(encoder), "head": [head, _state(model.head)], "gradients": gradients,
+        "before": before, "after": _state(model.encoder), "head": [head, _state(model.head)], "gradients": gradients,
         "reference": reference, "features": features,
     }  # fmt: skip
 

@@ -19,10 +19,10 @@ def _draw(rng: np.random.Generator) -> Given:
 
 
 def _draw_strided(rng: np.random.Generator) -> Given:
-    """As first layers are: large steps, odd images, paddings and dilations of many kinds, and here a bias."""
-    size = int(rng.choice([3, 5, 7]))
-    how = {"kernel_size": size, "stride": int(rng.choice([2, 4])), "padding": size // 2 + int(rng.integers(0, 2))}
-    return _given(rng, {**how, "dilation": int(rng.integers(1, 3))}, bias=True)
+    """Large steps, odd images and a bias; nothing is as it would be if it were left out."""
+    size = int(rng.choice([5, 7]))
+    how = {"kernel_size": size, "stride": int(rng.choice([2, 4])), "padding": size // 2 + 1, "dilation": 2}
+    return _given(rng, how, bias=True)
 
 
 def _given(rng: np.random.Generator, how: dict[str, int], bias: bool) -> Given:
@@ -104,6 +104,9 @@ def _mistake(given: Given, output: Array, weight: Array) -> str | None:
     away = output - right
     if np.ptp(away, axis=(0, 2, 3)).max() < 1e-3:  # each filter is off by one number
         return "bias-lost"
+    total = kernels.sum(axis=1, keepdims=True)
+    if weight.shape == total.shape and np.allclose(weight, total, atol=1e-5):
+        return "stride-lost"
     return "random-weights" if _unlike(kernels, weight) else None
 
 
@@ -144,8 +147,8 @@ EXERCISE = Exercise(
         "random-weights": "These weights are new, so the first layer is no longer pretrained, and all behind it gets "
         "nonsense. Make them from conv.weight.",
         "bias-lost": "The weights are right, but each filter is off by one number: copy the bias as well.",
-        "stride-lost": "The output has another size, so the new convolution steps or pads differently. Take over "
-        "kernel_size, stride, padding and dilation.",
+        "stride-lost": "The new convolution steps, pads or spreads its kernel differently. Take over kernel_size, "
+        "stride, padding and dilation.",
         "three-channels": "The numbers may be right, but the weights still have three input channels, and cost three "
         "times the work. Their shape is to be [out, 1, k, k].",
         "no-parameter": "The new weights do not learn. Put them into nn.Parameter, or copy them under torch.no_grad().",

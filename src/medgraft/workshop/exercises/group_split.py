@@ -168,8 +168,8 @@ EXERCISE = Exercise(
         "ratios, and test is what is left.",
         "loses-images": "Each image belongs into exactly one split. See to it that the last part takes all that is "
         "left, and that every patient's images come along, not only the first.",
-        "not-rows": "Return numbers of rows, from 0 to n - 1: they select images. Names or counts of patients do not, and "
-        "of a mask of True and False np.flatnonzero gives the rows.",
+        "not-rows": "Return numbers of rows, from 0 to n - 1: they select images. Names or counts of patients do not, "
+        "and of a mask of True and False np.flatnonzero gives the rows.",
         "ratios": "The splits have other shares of the images than was asked for. Cut the list of patients at the "
         "ratios; val comes second, test third.",
         "not-seeded": "The same seed gives another split each time, so nobody can repeat your result. Make a "

@@ -80,6 +80,11 @@ def _judge(given: Given, answer: Any) -> Fault | None:
     if fault is not None:
         return fault
     rates = _by_part(answer)
+    for part, columns in rates.items():
+        least, most = float(columns.max(axis=0).min()), float(columns.max())
+        if most > (1 + _NEAR) * least:
+            got = f"within {part}, rates from {least:.2g} to {most:.2g} at their highest"
+            return Fault(what, got, f"one rate for all of {part}", "uneven")
     wanted = {"head": lr} | {f"block {k}": lr * decay ** (blocks - k) for k in range(blocks)}
     peaks = {part: float(column.max()) for part, column in rates.items()}
     if all(abs(peaks[part] / rate - 1) < _NEAR for part, rate in wanted.items()):
@@ -138,10 +143,16 @@ def _mistake(given: Given, answer: Any, rates: Mapping[str, Array], peaks: Mappi
         starts = [float(columns[0].max()) for columns in rates.values()]
         lost = max(starts) / max(min(starts), 1e-30) > 1 + _NEAR
         return "flattened" if lost or (len(answer["groups"]) > 1 and all(answer["one-peak"])) else "same-rate"
+    if max(rates_of_blocks := [peaks[f"block {k}"] for k in range(blocks)]) < (1 + _NEAR) * min(rates_of_blocks):
+        return "same-rate"
     if all_near(lambda k: k + 1) or all_near(lambda k: k):
         return "reversed"
     if all_near(lambda k: blocks - 1 - k):
         return "off-by-one"
+    wanted = {"head": lr} | {f"block {k}": lr * decay ** (blocks - k) for k in range(blocks)}
+    off = [peaks[part] / rate for part, rate in wanted.items()]
+    if max(off) < (1 + _NEAR) * min(off):
+        return "factor"
     last = {part: float(columns[-1].max()) for part, columns in rates.items()}
     return "flattened" if max(last.values()) / max(min(last.values()), 1e-30) < 1 + _NEAR else None
 
@@ -178,7 +189,12 @@ EXERCISE = Exercise(
         "flattened": "The groups are there, but the schedule brings their rates together. OneCycleLR with one max_lr "
         "does so: give it a list, max_lr=[group['lr'] for group in groups], or take a schedule that multiplies each "
         "group's own rate (CosineAnnealingLR, LambdaLR). A high floor (eta_min), the same for all, does so too.",
-        "same-rate": "All layers learn at the same rate. Make a group for each block, with an lr of its own.",
+        "factor": "The rates have the right ratios, and are all too large or too small by one factor. LambdaLR "
+        "multiplies the rate of each group by what its function returns: that is a factor from 0 to 1, and no rate.",
+        "uneven": "The parameters of one block have different rates. Biases and norms belong to their block: a group "
+        "of their own, without weight decay, needs the block's lr as well. And decay counts blocks, not layers.",
+        "same-rate": "All layers, or all blocks, learn at the same rate. Make a group for each block, with an lr of "
+        "its own.",
         "reversed": "The rates fall towards the output. It is the first layers that know edges and textures, which "
         "hold for any image, and should change least: count from the head.",
         "off-by-one": "The last block has the head's rate. The head is new and has most to learn: the last block "

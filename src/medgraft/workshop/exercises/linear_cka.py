@@ -84,7 +84,11 @@ def _mistake(first: Array, second: Array, value: float) -> str | None:
     right, n = _cka(x, y), len(first)
     known = {
         "not-centred": [_cka(first, second), _cka(x, second), _cka(first, y)],
-        "wrong-axis": [_cka(_centred(first, 1), _centred(second, 1))],
+        "wrong-axis": [
+            _cka(_centred(first, 1), _centred(second, 1)),
+            _cka(first - first.mean(), second - second.mean()),
+        ],
+        "standardised": [_cka(x / x.std(axis=0), y / y.std(axis=0))],
         "not-normalised": [both, both / n**2, both / (n - 1) ** 2],
         "no-root": [both / squares],
         "not-squared": [np.sqrt(both / np.sqrt(squares)), np.sqrt(both) / np.sqrt(squares)],
@@ -118,7 +122,10 @@ EXERCISE = Exercise(
     mistakes={
         "not-centred": "The features still have their means. All activations of a ReLU are above 0, so everything "
         "looks alike. Take off each feature's mean over the images first.",
-        "wrong-axis": "You take off the mean of each image. Centre each feature: the mean over the images, axis 0.",
+        "standardised": "You divide each feature by its standard deviation, so that a feature that hardly changes "
+        "counts as much as the strongest. Take off the means, and leave the scales as they are.",
+        "wrong-axis": "You take off the mean of each image, or of everything. Centre each feature: the mean over the "
+        "images, axis 0.",
         "not-normalised": "This number grows with the scale of the features. Divide by what x gives with itself and y "
         "with itself, so that a layer compared with itself gives 1.",
         "no-root": "Above the line x and y each count twice; below, four times. Divide by the root of the product.",

@@ -54,7 +54,11 @@ def _ask_memory(learner: Any, given: Given) -> Any:
     NumPy's memory and Python's is looked at in a second call: the first may load what it needs.
     """
     first, second = _Handed(given["images"], watched=_in_tensors), _Handed(given["images"])
-    learner(first)
+    gc.freeze()  # what is there already need not be looked through
+    try:
+        learner(first)
+    finally:
+        gc.unfreeze()
     tracemalloc.start()
     try:
         mean, std = learner(second)
@@ -97,7 +101,7 @@ class _Handed:
 
 
 def _in_tensors() -> int:
-    """Bytes of all tensors that Python knows: PyTorch's memory is not among what is traced."""
+    """Bytes of the tensors that Python has come to know: PyTorch's memory is not among what is traced."""
     import torch
 
     return sum(one.nbytes for one in gc.get_objects() if issubclass(type(one), torch.Tensor))

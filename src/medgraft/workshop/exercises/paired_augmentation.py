@@ -10,7 +10,7 @@ from medgraft.workshop.augmented import MISTAKES, ask_draws, form_fault, kinds_f
 from medgraft.workshop.behaviour import Array, numbers
 from medgraft.workshop.exercise import Exercise, Fault, Given, Probe
 
-_REPEATED, _DRAWN = 10, 20
+_REPEATED, _FEW, _DRAWN = 6, 10, 18
 _ASTRAY = 0.007
 """The share of pixels beyond a rim of one pixel on which image and mask may differ; interpolation takes none."""
 
@@ -53,6 +53,10 @@ def _draw_empty(rng: np.random.Generator) -> Given:
 def _ask(learner: Any, given: Given) -> Any:
     times = _REPEATED if len(given["seeds"]) > 1 else _DRAWN
     return ask_draws(learner, [given["image"], given["mask"]], given["seeds"], times)
+
+
+def _ask_few(learner: Any, given: Given) -> Any:
+    return ask_draws(learner, [given["image"], given["mask"]], given["seeds"], _FEW)
 
 
 def _judge_form(given: Given, answer: Any) -> Fault | None:
@@ -119,11 +123,11 @@ EXERCISE = Exercise(
     "alike (any of these; what comes in at the border is 0 or mirrored in both), the image alone in another brightness "
     "or contrast; the mask still of 0 and 1",
     probes=(
-        Probe("shapes, types and range stay, and the inputs are left alone", _draw_noise, _ask, _judge_form),
-        Probe("the mask stays one of 0 and 1", _draw, _ask, _judge_binary),
+        Probe("shapes, types and range stay, and the inputs are left alone", _draw_noise, _ask_few, _judge_form),
+        Probe("the mask stays one of 0 and 1", _draw, _ask_few, _judge_binary),
         Probe("other pairs each time, the same ones from the same seed", _draw_seeds, _ask, _judge_seeds),
         Probe("image and mask move together, and the image's brightness changes", _draw, _ask, _judge_together),
-        Probe("a mask with no lesion stays empty", _draw_empty, _ask, _judge_empty),
+        Probe("a mask with no lesion stays empty", _draw_empty, _ask_few, _judge_empty),
     ),
     hints=(
         "What moves pixels is drawn once and done to both. What changes colours is done to the image alone.",
@@ -139,8 +143,8 @@ EXERCISE = Exercise(
         "mask-unchanged": "The image moves and the mask stays where it was. Do the same move to both.",
         "mask-bilinear": "At the rim of the lesion the mask has values between 0 and 1: bilinear interpolation mixes "
         "neighbours. Take the nearest pixel for masks.",
-        "not-empty": "A mask with no lesion has become something else. Divided by its largest value it is 0 / 0; and what "
-        "comes in at the border of a mask is 0.",
+        "not-empty": "A mask with no lesion has become something else. Divided by its largest value it is 0 / 0; and "
+        "what comes in at the border of a mask is 0.",
         "mask-intensity": "The mask is no longer 0 outside and 1 inside: brightness and contrast are for the image "
         "alone.",
     },

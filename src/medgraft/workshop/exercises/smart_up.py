@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from medgraft.workshop.behaviour import refuse_plain_lists
 from medgraft.workshop.exercise import Exercise, Fault, Given, Probe
 
 Array = np.ndarray[Any, Any]
@@ -51,7 +52,9 @@ def _made(learner: Any, given: Given) -> tuple[Any, Any, Any]:
 
     coarse = torch.from_numpy(np.array(given["coarse"]))
     skip = None if given["skip"] is None else torch.from_numpy(np.array(given["skip"]))
-    return learner(coarse.shape[1], 0 if skip is None else skip.shape[1], given["out"]), coarse, skip
+    block = learner(coarse.shape[1], 0 if skip is None else skip.shape[1], given["out"])
+    refuse_plain_lists(block)
+    return block, coarse, skip
 
 
 def _ask(learner: Any, given: Given) -> Any:
@@ -78,7 +81,9 @@ def _ask_parts(learner: Any, given: Given) -> Any:
     with torch.no_grad():
         mirrored, nothing = block(-coarse, -skip), block(0 * coarse, 0 * skip)
         again = block(coarse, skip)
-    return {"outputs": [output, mirrored, nothing, again], "gradients": list(gradients)}
+        others = 0.3 * coarse.roll(1, 0), 0.3 * skip.roll(1, 0)
+        line = [block(coarse + k * others[0], skip + k * others[1]) for k in (-1, 1)]
+    return {"outputs": [output, mirrored, nothing, again], "line": line, "gradients": list(gradients)}
 
 
 def _what(given: Given) -> str:
@@ -130,7 +135,17 @@ def _judge_parts(given: Given, answer: Any) -> Fault | None:
     if min(rows, columns) < 5:
         got = f"a pixel of the output sees {rows} x {columns} pixels of the skip"
         return Fault(what, got, "5 x 5: two convolutions of 3 x 3", "one-convolution")
+    if _straight(output, *(np.asarray(one, np.float64) for one in answer["line"])) > 0.5:
+        got = "at most pixels, outputs on a straight line for three inputs on a straight line"
+        return Fault(what, got, "a bend: an activation between the convolutions", "no-activation")
     return None
+
+
+def _straight(middle: Array, before: Array, after: Array) -> float:
+    """The share of outputs with no bend between these three, of those that are not 0 in all of them."""
+    alive = (before != 0) | (middle != 0) | (after != 0)
+    bend = np.abs(before + after - 2 * middle)[alive]
+    return float((bend < 1e-5 * np.abs(middle).max()).mean()) if bend.size else 0.0
 
 
 def _extent(gradient: Array) -> tuple[int, int]:
@@ -179,7 +194,7 @@ EXERCISE = Exercise(
         "unused": "One of the two maps has no part in the output. Both go into the concatenation, along dim=1.",
         "one-convolution": "There is one convolution. Take two of 3x3, which together see 5x5 pixels.",
         "no-activation": "Without an activation between them two convolutions are no more than one. Put a ReLU after "
-        "each.",
+        "each: convolution, norm, ReLU, twice.",
         "made-in-forward": "Layers are made in forward, so each call has new random weights, which no optimiser "
         "knows. Make them in __init__.",
     },

@@ -17,15 +17,18 @@ _EDGE = 0.03
 
 
 def _draw(rng: np.random.Generator) -> Given:
-    """Few positives, a best threshold well below 0.5, and two test sets from machines that score differently."""
-    best = float(rng.uniform(0.2, 0.34))
+    """Few positives, a best threshold well below 0.5, and two test sets from machines that score differently.
+
+    No multiple of a tenth lies in the gap around the best threshold.
+    """
+    best = float(rng.uniform(0.235, 0.249))
     tests = [_scored(rng, best + float(rng.uniform(0.09, 0.12))), _scored(rng, best - float(rng.uniform(0.09, 0.12)))]
     return _given(_scored(rng, best), tests)
 
 
 def _draw_high(rng: np.random.Generator) -> Given:
     """A best threshold above 0.5."""
-    best = float(rng.uniform(0.56, 0.6))
+    best = float(rng.uniform(0.535, 0.549))
     tests = [_scored(rng, best - float(rng.uniform(0.09, 0.12))), _scored(rng, best - float(rng.uniform(0.2, 0.25)))]
     return _given(_scored(rng, best), tests)
 
@@ -35,13 +38,13 @@ def _given(val: Scored, tests: list[Scored]) -> Given:
 
 
 def _scored(rng: np.random.Generator, best: float) -> Scored:
-    """Scores and labels of which J is largest at ``best``; accuracy is larger further up, as positives are few.
+    """Scores and labels of which J is largest at ``best``, while other measures are larger further up.
 
-    The scores lie in three bands, low, middle and high; most negatives are in the first, most positives above it.
+    The scores lie in three bands, low, middle and high; most negatives are in the first, most positives in the last.
     """
     bands = [(0.02, best - _EDGE), (best + _EDGE + 0.02, 0.72), (0.75, 0.97)]
     while True:
-        counts = rng.integers((255, 44, 8), (266, 51, 12)), rng.integers((3, 20, 26), (6, 25, 31))
+        counts = rng.integers((226, 48, 36), (235, 53, 41)), rng.integers((2, 7, 48), (4, 9, 53))
         parts = [
             (rng.uniform(*band, n), label) for label in (0, 1) for band, n in zip(bands, counts[label], strict=True)
         ]
@@ -53,7 +56,9 @@ def _scored(rng: np.random.Generator, best: float) -> Scored:
         cuts = np.append(np.unique(scores), 1.0)
         values = _youden(scores, labels, cuts)
         top = cuts[values.argmax()]
-        if best < top <= best + _EDGE + 0.02 and np.sort(values)[-2] < values.max() - 1e-3:
+        others = [values[measure(scores, labels, cuts).argmax()] for measure in (_f1, _nearness)]
+        alone = max(np.sort(values)[-2], *others) < values.max() - 1e-3
+        if best < top <= best + _EDGE + 0.02 and alone:
             return scores, labels
 
 
@@ -78,6 +83,18 @@ def _youden(scores: Array, labels: Array, threshold: Array | float) -> Array:
 def _accuracy(scores: Array, labels: Array, threshold: Array | float) -> Array:
     sensitivity, specificity = _rates(scores, labels, threshold)
     return np.asarray(sensitivity * labels.mean() + specificity * (1 - labels.mean()))
+
+
+def _f1(scores: Array, labels: Array, threshold: Array | float) -> Array:
+    sensitivity, specificity = _rates(scores, labels, threshold)
+    found, false = sensitivity * labels.sum(), (1 - specificity) * (1 - labels).sum()
+    return np.asarray(2 * found / (found + false + labels.sum()))
+
+
+def _nearness(scores: Array, labels: Array, threshold: Array | float) -> Array:
+    """To the corner of the ROC curve, which some take for J."""
+    sensitivity, specificity = _rates(scores, labels, threshold)
+    return np.asarray(-np.hypot(1 - sensitivity, 1 - specificity))
 
 
 def _best(measure: Any, scores: Array, labels: Array) -> float:
@@ -135,9 +152,13 @@ def _number(value: Any, what: str) -> float:
 def _mistake(val: Scored, threshold: float) -> str | None:
     if abs(threshold - 0.5) < _CLOSE:
         return "always-half"
+    if 0 < threshold < 1 and abs(threshold * 10 - round(threshold * 10)) < _CLOSE:
+        return "coarse-grid"
     ways = _both_ways(threshold)
     if _accuracy(*val, ways).max() > _best(_accuracy, *val) - _CLOSE:
         return "accuracy"
+    if any(measure(*val, ways).max() > _best(measure, *val) - _CLOSE for measure in (_f1, _nearness)):
+        return "another-measure"
     if _rates(*val, ways)[0].max() == 1.0:
         return "sensitivity-alone"
     if _rates(*val, ways)[1].max() == 1.0:
@@ -169,12 +190,16 @@ EXERCISE = Exercise(
         "score is too good. Choose on the validation images alone.",
         "always-half": "0.5 is a habit. Where positives are few, or a model is not calibrated, its best threshold "
         "lies elsewhere: try all of them on validation.",
-        "accuracy": "This threshold has the largest accuracy. With few positives, accuracy is had by calling nearly "
+        "accuracy": "This threshold has the largest accuracy, not the largest J. With few positives, accuracy is had by calling nearly "
         "everything negative. J gives both classes the same weight.",
+        "another-measure": "This threshold is the best by another measure: F1, or the distance to the corner of the ROC "
+        "curve. Asked for is the largest J, the sum of sensitivity and specificity, less 1.",
         "sensitivity-alone": "Every positive is found, at any price. J counts false alarms as well: add the "
         "specificity.",
         "specificity-alone": "There is no false alarm, at any price. J counts missed positives too: add the "
         "sensitivity.",
+        "coarse-grid": "The best threshold lies between two of those that were tried. Try every validation score, or "
+        "steps of 0.01.",
         "score-of-validation": "The second number is J of the validation set, which the threshold was fitted to. "
         "Return J of the test set at that threshold.",
         "best-of-test": "The second number is the best that any threshold reaches on the test set. Report what the "

@@ -12,22 +12,24 @@ from medgraft.workshop.exercise import Exercise, Fault, Given, Probe
 _WIDTHS = (4, 8, 16)
 _NARROW = (2, 4, 8, 16)
 _SIDE = 8
-_NETWORKS = 4
+_NETWORKS = 3
+_BIAS = 10.0
 
 
 def _draw(rng: np.random.Generator) -> Given:
-    return _given(rng, [(24, 32)])
+    """Numbers of channels and classes that are fixed in the code show here or with the odd sizes."""
+    return _given(rng, [(24, 32)], [1, 4], [3, 5])
 
 
 def _draw_odd(rng: np.random.Generator) -> Given:
-    return _given(rng, [(17, 22), (20, 27), (19, 25)])
+    return _given(rng, [(17, 22), (20, 27), (19, 25)], [2, 3], [1, 2])
 
 
-def _given(rng: np.random.Generator, sides: list[tuple[int, int]]) -> Given:
-    channels = int(rng.choice([1, 3, 4]))
+def _given(rng: np.random.Generator, sides: list[tuple[int, int]], into: list[int], out: list[int]) -> Given:
+    channels = int(rng.choice(into))
     return {
         "channels": channels,
-        "classes": int(rng.choice([2, 3, 5])),
+        "classes": int(rng.choice(out)),
         "images": [rng.random((2, channels, *side)) for side in sides],
         "seed": int(rng.integers(2**31)),
     }
@@ -59,13 +61,13 @@ def _ask_logits(learner: Any, given: Given) -> Any:
 
 
 def _ask_jacobian(learner: Any, given: Given) -> Any:
-    """How each output depends on each input, with all weights made positive: no ReLU then hides anything."""
+    """How each output depends on each input, with weights above 0 and large biases: no ReLU then hides anything."""
     import torch
 
     model = _network(learner, given, _NARROW).eval()
     with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.abs_()
+        for name, parameter in model.named_parameters():
+            parameter.abs_().add_(_BIAS if name.endswith("bias") else 0.0)
     count = given["classes"] * _SIDE**2
     images = tensor(given["images"][0]).repeat(count, 1, 1, 1).requires_grad_(True)
     out = model(images).flatten(1)
@@ -74,12 +76,13 @@ def _ask_jacobian(learner: Any, given: Given) -> Any:
 
 
 def _ask_learning(learner: Any, given: Given) -> Any:
-    """The parameters that no gradient reaches, and how many there are with these widths and with twice these."""
+    """The parameters that no gradient reaches; how many there are with these widths, twice these, and one more."""
     model = _network(learner, given)
     model(tensor(given["images"][0])).sum().backward()
     idle = [name for name, one in model.named_parameters() if one.grad is None]
     wider = _network(learner, given, tuple(2 * width for width in _WIDTHS))
-    return {"idle": idle, "counts": [sum(p.numel() for p in one.parameters()) for one in (model, wider)]}
+    deeper = _network(learner, given, (*_WIDTHS, 2 * _WIDTHS[-1]))
+    return {"idle": idle, "counts": [sum(p.numel() for p in one.parameters()) for one in (model, wider, deeper)]}
 
 
 def _called(given: Given, widths: tuple[int, ...] = _WIDTHS) -> str:
@@ -128,13 +131,16 @@ def _judge_jacobian(given: Given, answer: Any) -> Fault | None:
 
 
 def _judge_learning(given: Given, answer: Any) -> Fault | None:
-    idle, (count, wider) = answer["idle"], answer["counts"]
+    idle, (count, wider, deeper) = answer["idle"], answer["counts"]
     if idle:
         names = ", ".join(idle[:3]) + (", ..." if len(idle) > 3 else "")
         return Fault("one backward pass", f"{len(idle)} parameters without a gradient: {names}", "none", "unused")
     if wider < 2 * count:
         got = f"{count} parameters, and {wider} with twice the widths"
         return Fault(_called(given), got, "about four times as many", "widths")
+    if deeper < 2 * count:
+        got = f"{count} parameters, and {deeper} with a fourth width"
+        return Fault(_called(given), got, "about four times as many: one more level", "levels")
     return None
 
 
@@ -145,7 +151,7 @@ EXERCISE = Exercise(
     defines="UNet",
     takes="a class UNet(in_channels, classes, widths), an nn.Module that maps images [B, in, H, W] to logits "
     "[B, classes, H, W], for odd H and W, too; widths are the channels of each level from fine to coarse, such as "
-    "(16, 32, 64): two steps down and two up",
+    "(16, 32, 64): two steps down and two up; the last layer is a convolution of 1 x 1 from widths[0] to classes",
     probes=(
         Probe("logits of each class for each pixel", _draw, _ask, _judge),
         Probe("images of odd height or width", _draw_odd, _ask_odd, _judge),
@@ -173,5 +179,6 @@ EXERCISE = Exercise(
         "the full size of the image.",
         "unused": "Some layers take no part in forward. Is one level left out?",
         "widths": "The widths that are handed over are not used for the channels.",
+        "levels": "The number of levels is fixed in the code. There are as many as widths: loop over them.",
     },
 )

@@ -48,7 +48,13 @@ def _ask_odd(learner: Any, given: Given) -> Any:
 
 def _ask_reach(learner: Any, given: Given) -> Any:
     model, pair = _network(learner, given).eval(), (given["coarse"], given["skips"][0])
-    return {"coarse": reach(model, pair, 0, 13, 15), "skip": reach(model, pair, 1, 13, 15)}
+    blank = (given["coarse"], np.zeros_like(given["skips"][0]))
+    return {
+        "coarse": reach(model, pair, 0, 13, 15),
+        "skip": reach(model, pair, 1, 13, 15),
+        "anywhere": reach(model, pair, 0, 8, 9),
+        "alone": reach(model, blank, 0, 13, 15),
+    }
 
 
 def _ask_gradients(learner: Any, given: Given) -> Any:
@@ -94,12 +100,17 @@ def _judge_reach(given: Given, answer: Any) -> Fault | None:
         return Fault("a change of the skip", "nothing changes", "an output that follows it", "skip-unused")
     what = "what the output pixel (13, 15) depends on"
     total = float(coarse.sum())
+    if not total and not answer["anywhere"].any():
+        return Fault("a change of the coarse map", "nothing changes", "an output that follows it", "coarse-unused")
+    if total and not answer["alone"].any():
+        got = "nothing changes with the coarse map: the two are multiplied"
+        return Fault("a skip of zeros", got, "each with filters of its own", "adds")
     centre = [float((coarse * places).sum() / max(total, 1e-300)) for places in np.indices(coarse.shape)]
-    if not total or abs(centre[0] - 6.5) > 2 or abs(centre[1] - 7.5) > 2:
+    if abs(centre[0] - 6.5) > 2 or abs(centre[1] - 7.5) > 2:
         got = f"coarse pixels around ({centre[0]:.0f}, {centre[1]:.0f})" if total else "no pixel of the coarse map"
         return Fault(what, got, "coarse pixels around (6, 7), half as far from the corner", "no-upsampling")
     if skip != (5, 5):
-        got, mistake = f"{skip[0]} x {skip[1]} pixels of the skip", "one-conv" if skip == (3, 3) else None
+        got, mistake = f"{skip[0]} x {skip[1]} pixels of the skip", "one-conv" if max(skip) < 5 else None
         return Fault(what, got, "5 x 5: two convolutions come after", mistake)
     return None
 
@@ -149,8 +160,10 @@ EXERCISE = Exercise(
         "skip-unused": "The skip changes nothing. It carries the fine detail: concatenate it.",
         "no-upsampling": "The coarse map lies at the wrong place, as if it were padded rather than enlarged: its pixel "
         "(i, j) belongs to (2i, 2j) of the output. Enlarge it twofold first.",
-        "one-conv": "One convolution comes after the concatenation; DoubleConv has two.",
-        "adds": "The two are added. Concatenate them along the channels, torch.cat([skip, fine], dim=1), so that the "
-        "convolution has filters of its own for each.",
+        "coarse-unused": "The coarse map changes nothing. It knows what something is, the skip where its edges lie: "
+        "concatenate both.",
+        "one-conv": "There are not two convolutions of 3 x 3 after the concatenation; DoubleConv has them.",
+        "adds": "The two are added, or multiplied. Concatenate them along the channels, torch.cat([skip, fine], "
+        "dim=1), so that the convolution has filters of its own for each.",
     },
 )
