@@ -18,7 +18,9 @@ class BuildWithNotebooks(build_py):
         if self.editable_mode:
             return
         target = Path(self.build_lib) / "medgraft" / "workshop" / "material"
-        for source in [*sorted(Path("workshop").glob("[0-9][0-9]_*.ipynb")), *sorted(Path("docs").rglob("*.md"))]:
+        notebooks = sorted(Path("workshop").glob("[0-9][0-9]_*.ipynb"))
+        pages = [page for page in sorted(Path("docs").rglob("*.md")) if page.parent.name != "workshop"]
+        for source in notebooks + pages:
             self.mkpath(str(target / source.parent))
             self.copy_file(str(source), str(target / source))
 

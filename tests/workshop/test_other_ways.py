@@ -31,3 +31,24 @@ def test_a_threshold_that_is_best_by_another_measure_is_told_so(way, seed):
     verdict = try_in_process("threshold", getattr(TRIES["threshold"], way), seed)
     assert not verdict.passed
     assert verdict.fault.mistake in ("another-measure", "accuracy"), verdict.text()
+
+
+def _with_a_plain_list(right, name):
+    class PlainList(right):
+        def __init__(self, *arguments):
+            super().__init__(*arguments)
+            layers = list(getattr(self, name))
+            delattr(self, name)
+            setattr(self, name, layers)
+
+    return PlainList
+
+
+@pytest.mark.parametrize(
+    ("exercise", "right", "name"),
+    [("unet", TRIES["unet"].Written, "decoder"), ("smart-up", TRIES["smart-up"].Nearest, "layers")],
+)
+def test_layers_in_a_plain_list_are_refused_by_their_name(exercise, right, name):
+    verdict = try_in_process(exercise, _with_a_plain_list(right, name))
+    assert not verdict.passed
+    assert f"self.{name}, a plain list" in verdict.fault.got

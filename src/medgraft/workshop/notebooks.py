@@ -33,9 +33,9 @@ def notebook_files() -> list[Path]:
 
 
 def doc_files() -> dict[str, Path]:
-    """The pages that the notebooks link to, by their path below ``docs``."""
+    """The pages that the notebooks link to, by their path below ``docs``; not those that show the notebooks solved."""
     for root in _ROOTS:
-        found = sorted((root / "docs").rglob("*.md"))
+        found = [page for page in sorted((root / "docs").rglob("*.md")) if page.parent.name != "workshop"]
         if found:
             return {path.relative_to(root / "docs").as_posix(): path for path in found}
     return {}

@@ -190,10 +190,10 @@ EXERCISE = Exercise(
         "score is too good. Choose on the validation images alone.",
         "always-half": "0.5 is a habit. Where positives are few, or a model is not calibrated, its best threshold "
         "lies elsewhere: try all of them on validation.",
-        "accuracy": "This threshold has the largest accuracy, not the largest J. With few positives, accuracy is had by calling nearly "
-        "everything negative. J gives both classes the same weight.",
-        "another-measure": "This threshold is the best by another measure: F1, or the distance to the corner of the ROC "
-        "curve. Asked for is the largest J, the sum of sensitivity and specificity, less 1.",
+        "accuracy": "This threshold has the largest accuracy, not the largest J. With few positives, accuracy is had "
+        "by calling nearly everything negative. J gives both classes the same weight.",
+        "another-measure": "This threshold is the best by another measure: F1, or the distance to the corner of the "
+        "ROC curve. Asked for is the largest J, the sum of sensitivity and specificity, less 1.",
         "sensitivity-alone": "Every positive is found, at any price. J counts false alarms as well: add the "
         "specificity.",
         "specificity-alone": "There is no false alarm, at any price. J counts missed positives too: add the "
