@@ -298,6 +298,7 @@ print(f"whole patients:          {np.mean(by_patient):.0%}")
 # - The same seed gives the same splits, another seed others.
 # - `train` alone is shuffled, anew in each epoch. `val` and `test` give every image once, in the same order each
 #   time.
+# - `num_workers` stays 0: images that are drawn or small need no processes of their own.
 #
 # For example, `make_loaders(dataset, labels, (0.7, 0.15, 0.15), 16, seed=0)`.
 

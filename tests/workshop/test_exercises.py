@@ -4,7 +4,7 @@ import importlib
 import importlib.util
 
 import pytest
-from in_process import try_in_process
+from in_process import first_fault_in_process, try_in_process
 
 from medgraft.workshop.catalogue import EXERCISES, exercise_of, solution_of
 
@@ -25,16 +25,17 @@ def test_a_right_solution_passes(name, which, seed):
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize(("name", "mistake"), _of("wrong", lambda tries: tries.WRONG))
 def test_a_wrong_solution_gets_the_hint_that_fits(name, mistake, seed):
-    verdict = try_in_process(name, TRIES[name].WRONG[mistake], seed)
+    verdict = first_fault_in_process(name, TRIES[name].WRONG[mistake], seed)
     assert not verdict.passed
     assert verdict.fault.mistake == mistake, verdict.text()
     assert exercise_of(name).mistakes[mistake]
 
 
 @pytest.mark.parametrize("name", EXERCISES)
-def test_the_solution_that_is_shown_passes(name, tmp_path):
+def test_the_solution_that_is_shown_passes_after_those_before_it(name, tmp_path):
     place = tmp_path / "solution.py"
-    place.write_text(solution_of(name), encoding="utf-8")
+    before = EXERCISES[: EXERCISES.index(name) + 1]
+    place.write_text("\n".join(solution_of(one) for one in before), encoding="utf-8")
     spec = importlib.util.spec_from_file_location("shown_solution", place)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

@@ -3,7 +3,7 @@
 import importlib
 
 import pytest
-from in_process import try_in_process
+from in_process import first_fault_in_process, try_in_process
 
 from medgraft.workshop.catalogue import EXERCISES
 
@@ -19,7 +19,7 @@ TRIES = {name: importlib.import_module(f"tries.{name.replace('-', '_')}") for na
     ],
 )
 def test_another_way_to_a_mistake_gets_the_same_hint(name, mistake, learner):
-    verdict = try_in_process(name, learner, seed=5)
+    verdict = first_fault_in_process(name, learner, seed=5)
     assert not verdict.passed
     assert verdict.fault.mistake == mistake, verdict.text()
 

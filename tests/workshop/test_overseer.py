@@ -18,6 +18,7 @@ from medgraft.workshop.overseer import Overseer
 from medgraft.workshop.pickled import pickled
 
 SOON = Limits(seconds=60, patience=4, memory=1 << 29, processes=12)
+MARK = f"of a learner of {os.getpid()}"
 EXERCISE = exercise_of("dice-loss")
 
 
@@ -37,8 +38,8 @@ def one_process():
 
 def loops_beside_others(logits, target):
     """It leaves others behind, one of them out of its own session and with no parent."""
-    again = "import os, time\nif os.fork() == 0:\n    os.setsid()\n    time.sleep(600)  # of a learner"
-    subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)  # of a learner"])
+    again = f"import os, time\nif os.fork() == 0:\n    os.setsid()\n    time.sleep(600)  # {MARK}"
+    subprocess.Popen([sys.executable, "-c", f"import time; time.sleep(600)  # {MARK}"])
     if hasattr(os, "fork"):
         subprocess.run([sys.executable, "-c", again], check=True)
     while True:
@@ -170,7 +171,7 @@ def test_it_is_ended_with_a_sentence_and_all_that_it_started(learner, words):
     assert outcome.ended
     assert outcome.answer is None
     assert not psutil.pid_exists(pid)
-    left = [p for p in psutil.process_iter(["cmdline"]) if "of a learner" in " ".join(p.info["cmdline"] or [])]
+    left = [p for p in psutil.process_iter(["cmdline"]) if MARK in " ".join(p.info["cmdline"] or [])]
     assert not left
 
 

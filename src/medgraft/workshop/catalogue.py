@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 
 from medgraft.errors import RecipeError, listing, suggest
 from medgraft.workshop.exercise import Exercise
@@ -25,9 +26,15 @@ def exercise_of(name: str) -> Exercise:
     return found
 
 
+_OWN = "from medgraft.workshop.solutions."
+"""How a solution names those of earlier exercises; a notebook has them, under the same names."""
+
+
 def solution_of(name: str) -> str:
-    """The source of a right solution, to read."""
+    """The source of a right solution, to read. What earlier exercises define is taken for granted."""
     from importlib.resources import files
 
     exercise_of(name)
-    return files("medgraft.workshop.solutions").joinpath(f"{name.replace('-', '_')}.py").read_text(encoding="utf-8")
+    text = files("medgraft.workshop.solutions").joinpath(f"{name.replace('-', '_')}.py").read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if not line.startswith(_OWN)]
+    return re.sub(r"\n{4,}", "\n\n\n", "\n".join(lines) + "\n")

@@ -8,7 +8,6 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 
-import medgraft
 from medgraft.progress import Observer
 from medgraft.workshop.catalogue import EXERCISES, exercise_of
 from medgraft.workshop.emptying import temporary_folder
@@ -70,7 +69,7 @@ def grade(
 
 def _walls(folder: Path, rooms: Path) -> Walls:
     """Around each submission; from inside, those of others cannot be seen, unless Python itself lies among them."""
-    package = Path(medgraft.__file__).parent
+    package = Path(__file__).parents[1]
     needed = [Path(place).resolve() for place in [sys.prefix, sys.base_prefix, str(package), *sys.path] if place]
     hidden = [place for place in (folder, rooms) if not any(path.is_relative_to(place) for path in needed)]
     return walls_here((package, folder, Path.home()), tuple(hidden))

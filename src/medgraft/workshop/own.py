@@ -9,10 +9,9 @@ import types
 from pathlib import Path
 from typing import Any
 
-import medgraft
 from medgraft.workshop.catalogue import exercise_of
 
-_PACKAGE = str(Path(medgraft.__file__).parent)
+_PACKAGE = str(Path(__file__).parents[1])
 _SOLUTIONS = "medgraft.workshop.solutions"
 
 

@@ -35,7 +35,7 @@ def main() -> None:
     _adopt()
     write_frame(answers, {"ready": True})
     requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
-    threading.Thread(target=_receive, args=(asked, requests), daemon=True).start()
+    threading.Thread(target=_receive, args=(asked, requests, Path(sys.argv[1])), daemon=True).start()
     session = Session()
     while True:
         message = requests.get()
@@ -50,12 +50,14 @@ def main() -> None:
             write_frame(answers, {"raised": f"What your object gave cannot be read: {told(error)}", **number})
 
 
-def _receive(asked: IO[bytes], requests: queue.SimpleQueue[Any]) -> None:
+def _receive(asked: IO[bytes], requests: queue.SimpleQueue[Any], printed: Path) -> None:
     """Hand requests on; leave as soon as nobody can ask any more, whatever the learner's code is at."""
     while True:
         try:
             requests.put(read_frame(asked))
         except (EOFError, OSError, ValueError, FrameError):
+            with contextlib.suppress(OSError):
+                printed.unlink()
             os._exit(0)
 
 

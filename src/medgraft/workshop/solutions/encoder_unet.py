@@ -1,25 +1,9 @@
 """A U-Net whose contracting half is an encoder."""
 
-import torch
 from torch import nn
 from torch.nn import functional as F
 
-
-class SmartUp(nn.Module):
-    def __init__(self, in_channels, skip_channels, out_channels):
-        super().__init__()
-        self.mix = nn.Sequential(
-            nn.Conv2d(in_channels + skip_channels, out_channels, 3, padding=1, bias=False),
-            nn.BatchNorm2d(out_channels),
-            nn.ReLU(),
-            nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False),
-            nn.BatchNorm2d(out_channels),
-            nn.ReLU(),
-        )
-
-    def forward(self, x, skip):
-        x = F.interpolate(x, size=skip.shape[-2:], mode="bilinear")
-        return self.mix(torch.cat([x, skip], dim=1))
+from medgraft.workshop.solutions.smart_up import SmartUp
 
 
 class EncoderUNet(nn.Module):

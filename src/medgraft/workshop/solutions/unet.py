@@ -2,40 +2,11 @@
 
 from itertools import pairwise
 
-import torch
 from torch import nn
-from torch.nn import functional as F
 
-
-class DoubleConv(nn.Sequential):
-    def __init__(self, in_channels, out_channels):
-        super().__init__(
-            nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False),
-            nn.BatchNorm2d(out_channels),
-            nn.ReLU(inplace=True),
-            nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False),
-            nn.BatchNorm2d(out_channels),
-            nn.ReLU(inplace=True),
-        )
-
-
-class Down(nn.Sequential):
-    def __init__(self, in_channels, out_channels):
-        super().__init__(nn.MaxPool2d(2), DoubleConv(in_channels, out_channels))
-
-
-class Up(nn.Module):
-    def __init__(self, in_channels, out_channels):
-        super().__init__()
-        self.up = nn.ConvTranspose2d(in_channels, out_channels, kernel_size=2, stride=2)
-        self.mix = DoubleConv(2 * out_channels, out_channels)
-
-    def forward(self, coarse, skip):
-        fine = self.up(coarse)
-        rows = skip.shape[-2] - fine.shape[-2]
-        columns = skip.shape[-1] - fine.shape[-1]
-        fine = F.pad(fine, (0, columns, 0, rows))  # left, right, top, bottom
-        return self.mix(torch.cat([skip, fine], dim=1))
+from medgraft.workshop.solutions.double_conv import DoubleConv
+from medgraft.workshop.solutions.down import Down
+from medgraft.workshop.solutions.up import Up
 
 
 class UNet(nn.Module):

@@ -4,17 +4,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-
-class DoubleConv(nn.Sequential):
-    def __init__(self, in_channels, out_channels):
-        super().__init__(
-            nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False),
-            nn.BatchNorm2d(out_channels),
-            nn.ReLU(inplace=True),
-            nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False),
-            nn.BatchNorm2d(out_channels),
-            nn.ReLU(inplace=True),
-        )
+from medgraft.workshop.solutions.double_conv import DoubleConv
 
 
 class Up(nn.Module):
