@@ -88,7 +88,8 @@ threshold_curves(p_val, y_val)
 # **Task.** Write `choose(val_scores, val_labels, test_scores, test_labels)`, all NumPy arrays `[n]`, scores from 0 to
 # 1 and labels 0 or 1. Return two numbers:
 #
-# 1. the threshold with the largest Youden's J (sensitivity + specificity - 1) on validation,
+# 1. the threshold with the largest Youden's J (sensitivity + specificity - 1) on validation; any validation score can
+#    be it,
 # 2. J of the test set at that threshold.
 #
 # An image counts as positive from the threshold on. Example: for validation scores `[0.2, 0.3, 0.6]` with the labels

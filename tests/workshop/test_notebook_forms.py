@@ -106,6 +106,12 @@ def test_a_notebook_of_an_old_format_is_read(tmp_path):
     assert [cell.source for cell in read_notebook(tmp_path / "a.ipynb").cells] == ["x = 1"]
 
 
+def test_parts_of_a_cell_that_do_not_matter_may_lack(tmp_path):
+    cells = [{"cell_type": "code", "source": ["x = 1\n", "y = 2"]}, {"cell_type": "markdown", "source": "Words"}]
+    (tmp_path / "a.ipynb").write_text(json.dumps({"nbformat": 4, "cells": cells}))
+    assert read_notebook(tmp_path / "a.ipynb").cells == (Cell("code", "x = 1\ny = 2"), Cell("markdown", "Words"))
+
+
 def test_nbgrader_finds_solutions_and_locked_checks(example):
     told = [cell.metadata.get("nbgrader") for cell in with_nbgrader(example).cells]
     assert told[:2] == [None, None]

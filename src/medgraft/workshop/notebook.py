@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -87,8 +88,14 @@ def read_notebook(path: Path) -> Notebook:
         if path.stat().st_size > _MOST:
             raise DataError(f"{path} is larger than {_MOST >> 20} MB. Clear its outputs and save it again.")
         text = path.read_text(encoding="utf-8-sig")
-        read = nbformat.reads(text, as_version=4) if path.suffix == ".ipynb" else jupytext.reads(text, fmt=_TEXT)
-        return Notebook(tuple(_cell(cell) for cell in read["cells"] if cell["source"].strip() or cell["metadata"]))
+        if path.suffix == ".ipynb":
+            plain = json.loads(text)
+            # Only the cells of the current format matter; other programs leave out parts that these do not need.
+            read = plain if plain["nbformat"] == 4 else nbformat.reads(text, as_version=4)
+        else:
+            read = jupytext.reads(text, fmt=_TEXT)
+        cells = (_cell(cell) for cell in read["cells"])
+        return Notebook(tuple(cell for cell in cells if cell.source.strip() or cell.metadata))
     except DataError:
         raise
     except Exception as error:  # whatever a file that somebody made up brings forth in the two packages
@@ -99,8 +106,9 @@ def read_notebook(path: Path) -> Notebook:
 def _cell(plain: Any) -> Cell:
     if plain["cell_type"] not in ("code", "markdown", "raw"):
         raise ValueError(plain["cell_type"])
-    metadata = {str(key): value for key, value in plain["metadata"].items() if key not in _OF_THE_FORM}
-    return Cell(plain["cell_type"], plain["source"], metadata)
+    source = plain["source"]
+    metadata = {str(key): value for key, value in plain.get("metadata", {}).items() if key not in _OF_THE_FORM}
+    return Cell(plain["cell_type"], source if isinstance(source, str) else "".join(source), metadata)
 
 
 def _libraries() -> tuple[Any, Any]:
