@@ -16,7 +16,8 @@
 #
 # This workshop needs a laptop and no network. In seven notebooks you build the parts of a segmentation model and a
 # classifier yourself, train them, and learn to judge whether transfer learning helped. Each piece that you write is
-# tried at once on cases that you have not seen.
+# tried at once on cases that you have not seen. You should know Python and NumPy, and have seen PyTorch once: tensors,
+# an `nn.Module`, a training loop.
 #
 # This notebook looks whether all is there. Run its cells from top to bottom (Shift + Enter). Nothing in it can break.
 
@@ -78,7 +79,7 @@ look(f"pretrained weights at hand: {', '.join(at_hand)}", at_hand, "pip install 
 # Here is what a check says of an answer that is wrong. (It is a trial, and is not kept in your progress.)
 
 # %%
-from medgraft.workshop import check, progress
+from medgraft.workshop import check, hint, progress, solution
 
 
 def mean_std(images):

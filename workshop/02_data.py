@@ -33,7 +33,7 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms.functional import affine, rotate
 
 import medgraft as mg
-from medgraft.workshop import check, quiz, working
+from medgraft.workshop import check, hint, quiz, solution, working
 from medgraft.workshop.figures.anatomy import chest, what_anatomy_forbids
 from medgraft.workshop.figures.pairs import show_pairs
 from medgraft.workshop.figures.streaming_mean import streaming_mean
@@ -279,7 +279,9 @@ print(f"images dealt one by one: {np.mean(by_image):.0%} right, of labels that m
 print(f"whole patients:          {np.mean(by_patient):.0%}")
 
 # %% [markdown]
-# Nothing was wrong with the model or the code. Images of one patient were on both sides, and that was enough. So:
+# Nothing was wrong with the model or the code. Images of one patient were on both sides, and that was enough. (The
+# second figure is not 50% to the point, as twenty trials with twenty test patients each are still a lottery. The leak
+# is no matter of luck.) So:
 #
 # - **Split by patient** wherever a patient has more than one image. Notebook 5 has the exercise.
 # - **Look for near-duplicates**, which are the same leak under another name: `medgraft inspect` lists them.

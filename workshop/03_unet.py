@@ -31,7 +31,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import medgraft as mg
-from medgraft.workshop import check, working
+from medgraft.workshop import check, hint, solution, working
 from medgraft.workshop.figures.dice_overlap import dice_overlap
 from medgraft.workshop.figures.outlines import outlines
 from medgraft.workshop.figures.pairs import show_pairs
@@ -81,7 +81,7 @@ DoubleConv = working("double-conv", DoubleConv)
 # ## How far a pixel sees
 #
 # One line through a network, with the input at the bottom. Filled cells are what the value at the top has seen: its
-# **receptive field**.
+# **receptive field**. The number on the right says how many input pixels a value of that row has seen.
 
 # %%
 receptive_field()
@@ -403,7 +403,8 @@ outlines(shown[places], outlined[cut:][places], {"your U-Net": found[places]}, {
 # From the worst to the best. Do not show the best alone: where a model fails says more about it. (These images chose
 # nothing here, so the mean is honest. As soon as you tune by it, it no longer is: see notebook 2.)
 #
-# Keep the number in mind. Notebook 4 asks the same of a pretrained encoder, on the same kind of images.
+# Notebook 4 puts a pretrained encoder and a U-Net from scratch side by side, and trains both anew. Do not hold its
+# scores against this one: it has another split, fewer training images and another rate.
 #
 # ## What you can say now
 #

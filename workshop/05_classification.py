@@ -36,7 +36,7 @@ from torch import nn
 import medgraft as mg
 from medgraft.pipeline.compare import comparison_table
 from medgraft.progress import Observer
-from medgraft.workshop import check, kept, quiz, working
+from medgraft.workshop import check, hint, kept, quiz, solution, working
 from medgraft.workshop.drawn import drawn_labels
 from medgraft.workshop.figures.decision_table import decision_table
 from medgraft.workshop.figures.learning_rates import block_rates, flattened, schedules
@@ -83,7 +83,7 @@ print("features:", features.shape)
 # patient and recall the label. Yagis et al. (2021) gave brain scans *random* labels: with slices divided at random
 # the accuracy on test was about 96%, divided by person 50%, as it has to be.
 #
-# **Task.** Write `group_split(patients, labels, ratios, seed)`.
+# **Exercise.** Write `group_split(patients, labels, ratios, seed)`.
 #
 # - `patients`: an array of names `[n]`, one an image,
 # - `labels`: an array of 0 and 1 `[n]`; all images of a patient have the same,
@@ -107,7 +107,8 @@ group_split = working("group-split", group_split)
 
 # %% [markdown]
 # Now repeat the experiment with random labels: a coin is thrown for each patient, and an image of the test part gets
-# the label of its nearest neighbour in training. There is nothing to learn here. Anything above one half is a leak.
+# the label of its nearest neighbour in training. There is nothing to learn here. Anything clearly above one half is a
+# leak; a few points more or less are chance, with so few patients.
 
 # %%
 coin = np.random.default_rng(0).integers(0, 2, len(patients))
@@ -137,9 +138,14 @@ print(f"random labels, split by image: {np.mean(leaky):.0%} right; by patient: {
 # | `partial` | the head and the last blocks of the encoder |
 # | `full` | everything, the encoder at lower rates |
 #
-# More that learns can fit these images better, and can also forget more of what the encoder knew. All three get the
-# same split; the epochs are few, so that you need not wait. (`kept` opens a run that was finished with just these
-# options; then it takes no time.)
+# More that learns can fit these images better, and can also forget more of what the encoder knew. Two further
+# strategies guard against that. `lp_ft` solves the head first, and lets everything learn from there: a head that
+# begins at random pushes the encoder about while it learns (Kumar et al. 2022). `gradual` begins with the head alone,
+# and every few epochs one block more joins, the deepest first ([Train](../docs/how-to/train.md#strategies)).
+#
+# Here are the three of the table. All get the same split; the epochs are few, so that you need not wait. The score is
+# the **AUC**: how often a positive image (with hair) scores above a negative one. 1 is a perfect order, 0.5 a coin.
+# (`kept` opens a run that was finished with just these options; then it takes no time.)
 
 # %%
 QUICK = {"size": SIZE, "engine": "torch", "precision": "fp32", "memory_format": "channels_last", "batch_size": 16}
@@ -155,9 +161,10 @@ _, plain, page = mg.compare([run.folder for run in runs.values()], WORK / "strat
 print(comparison_table(plain))
 
 # %% [markdown]
-# Read the intervals before the numbers. With a few dozen test images most differences are not told from noise; then
-# the cheapest strategy is the one to take, until more images say otherwise. Medgraft's rule is the same: the best,
-# unless a cheaper one is as good as far as these images can tell.
+# Read the intervals before the numbers. (DeLong's test gives p for the difference of two AUCs on the same images.) With
+# a few dozen test images most differences are not told from noise; then the cheapest strategy is the one to take, until
+# more images say otherwise. Medgraft's rule is the same: the best, unless a cheaper one is as good as far as these
+# images can tell.
 #
 # ## A rate for each block
 #
@@ -178,7 +185,7 @@ shown = {
 block_rates({name: [*strategy.rates(blocks, 0), strategy.lr] for name, strategy in shown.items()})
 
 # %% [markdown]
-# **Task.** Write `make_optimiser(model, lr, decay, steps)`. It returns an optimiser and its schedule. At their
+# **Exercise.** Write `make_optimiser(model, lr, decay, steps)`. It returns an optimiser and its schedule. At their
 # highest,
 #
 # - the parameters of `model.head` have the rate `lr`,
@@ -204,7 +211,8 @@ make_optimiser = working("layer-wise-rates", make_optimiser)
 
 # %% [markdown]
 # The trap is the schedule. `OneCycleLR` with a single `max_lr` sets one peak for all groups, and the careful rates
-# are gone, with no error. Compare what each does to the groups of a real model:
+# are gone, with no error. Compare what each does to the groups of a real model (a line for each group; on the left
+# they lie on one another):
 
 
 # %%
@@ -235,7 +243,7 @@ quiz("rates-and-unfreezing")
 # a convolution only adds up what its channels give, and three equal channels can be added up beforehand: in the
 # weights.
 #
-# **Task.** Write `grey(conv)`. It takes an `nn.Conv2d` with 3 input channels and returns one with 1 input channel.
+# **Exercise.** Write `grey(conv)`. It takes an `nn.Conv2d` with 3 input channels and returns one with 1 input channel.
 # For images `[B, 1, H, W]` the new one gives exactly what `conv` gives for the same images copied into three
 # channels. Keep kernel size, stride, padding, dilation and bias; the new weights can learn.
 #
@@ -267,7 +275,8 @@ with torch.no_grad():
 # ## Rare classes
 #
 # Take away most of the positives, as in screening. A model that calls everything negative is then right most of the
-# time, so accuracy praises it. Weights in the loss make every class count the same.
+# time, so accuracy praises it. Balanced accuracy does not: it is the mean of two shares, of the positives that are
+# called positive and of the negatives that are called negative. Weights in the loss make every class count the same.
 
 # %%
 rng = np.random.default_rng(1)
@@ -299,8 +308,8 @@ decision_table()
 
 # %% [markdown]
 # Before you run the next cell, write down what the table says for your data. Then let `advise` measure: the distance
-# of your images from the pretraining, what a linear probe reads from the features, and what the same encoder with
-# random weights lacks in it. It looks at training images alone.
+# of your images from the pretraining (notebook 6), what a linear probe reads from the features (a linear head on the
+# fixed encoder), and what the same encoder with random weights lacks in it. It measures on training images alone.
 
 # %%
 advice = mg.advise(manifest, observer=Observer(), **QUICK)

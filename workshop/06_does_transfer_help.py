@@ -36,7 +36,7 @@ from medgraft.studies.published import read_published
 from medgraft.transfer.distance import from_pretraining
 from medgraft.transfer.initialise import Initialisation, initialise
 from medgraft.transfer.reuse import block_outputs, pooled, similarity, vote
-from medgraft.workshop import check, kept, quiz, working
+from medgraft.workshop import check, hint, kept, quiz, solution, working
 from medgraft.workshop.drawn import drawn_labels
 from medgraft.workshop.figures.distance_ruler import distance_ruler
 from medgraft.workshop.figures.similarity_map import block_curves, similarity_map
@@ -78,8 +78,9 @@ print(manifest.split_counts())
 #
 # So WT - RI is all that pretraining gives; ST - RI is the part of the scale; WT - ST is what was learned and is
 # reused. They found that the weights give more where data are few and near to ImageNet, and more to vision
-# transformers than to convolutions. As the distance of five medical sets from ImageNet they give an FID of 141
-# (ISIC), 155 (DDSM), 160 (APTOS 2019), 181 (CheXpert) and 202 (PatchCamelyon).
+# transformers than to convolutions. As the distance of five medical sets from ImageNet they give an FID (Frechet
+# distance between the features of two sets of images) of 141 (ISIC), 155 (DDSM), 160 (APTOS 2019), 181 (CheXpert) and
+# 202 (PatchCamelyon). Their table of scores is not on file here; read it in the paper.
 #
 # Here are the numbers of Transfusion that Medgraft has on file, with where they were read. Look at how small
 # the gains are with all images, and at what changes with 5,000.
@@ -95,9 +96,10 @@ print("\nRead in:", rows[0].source)
 # %% [markdown]
 # ## Three starts, seen
 #
-# This is the first convolution from the three starts. ST and WT have nearly the same mean and spread. What they do not
-# share is the arrangement: of the pretrained weights most are near 0 and a few large, and these lie side by side, as
-# edges and spots do. Random draws with the same spread know nothing of that.
+# This is the first convolution from the three starts, above in colour the filters with the largest numbers (grey is
+# 0). ST and WT have nearly the same mean and spread. What they do not share is the arrangement: of the pretrained
+# weights most are near 0 and a few large, and these lie side by side, as edges and spots of colour do. Random draws
+# with the same spread know nothing of that.
 
 # %%
 NAME = "tf_efficientnet_lite0"
@@ -193,7 +195,7 @@ block_curves({kind: votes(starts[kind]) for kind in ("WT", "RI")}, names, "AUC o
 #
 # where $\lVert \cdot \rVert_F$ is the root of the sum of all squared entries.
 #
-# **Task.** Write `cka(x, y)` for two NumPy arrays of activations, `[n, p]` and `[n, q]`, of the same `n` images in
+# **Exercise.** Write `cka(x, y)` for two NumPy arrays of activations, `[n, p]` and `[n, q]`, of the same `n` images in
 # the same order. Return one number.
 #
 # Example: `cka(x, 3 * x + 5)` is 1.
@@ -227,16 +229,18 @@ alike = similarity({"before": starts["WT"], "after": trained}, batches).between(
 similarity_map(alike, names)
 
 # %% [markdown]
-# Read the diagonal: a block near 1 gives much the same features as before the training, so it was *reused*, or at
-# least left alone. A low value says that features changed. It does not say that they had to. For that one puts a
-# block back to what it was and sees what the score loses; `medgraft reuse RUN` does both, and names each block
-# reused, relearned or undecided.
+# Read the diagonal: a block near 1 gives much the same features as before the training. A low value says that features
+# changed. It does not say that they had to. For that one puts a block back to what it was and sees what the score
+# loses. If it surely loses nothing that matters, and the features stayed alike, the block was *reused*; if it clearly
+# loses, *relearned*; if the interval leaves that open, it is *undecided*. A block whose weights can even be drawn anew
+# at no loss *hardly matters*. `medgraft reuse RUN` does all this ([the
+# rule](../docs/explanation/feature-reuse.md#the-rule)).
 #
 # ## How far away are your images?
 #
-# The gain shrinks with the distance from the pretraining images. You have none of those, and need none: BatchNorm
-# layers keep the mean and variance of what they saw in pretraining. The same two numbers of your images are compared
-# with them, at every depth. 0 says that they are the same.
+# Matsoukas et al. found the gain to shrink with the distance from the pretraining images. You have none of those, and
+# need none: BatchNorm layers keep the mean and variance of what they saw in pretraining. The same two numbers of your
+# images are compared with them, at every depth. 0 says that they are the same.
 
 # %%
 groups = manifest.table["group"].to_numpy()[train] if manifest.has_groups else None
@@ -247,9 +251,10 @@ print(f"distance {looked.value:.2f} ({looked.low:.2f} to {looked.high:.2f}): ear
 distance_ruler({f"these images, at {SIZE} px": looked.value})
 
 # %% [markdown]
-# The other marks were measured at 224 pixels, and small images look strange to an encoder; so compare at 224 when it
-# matters (`medgraft distance DATA`). The distance looks at no label: images can be far while the features still tell
-# the classes apart.
+# Up to the first dotted line Medgraft says *near*, beyond the second *far*; the lines were drawn by looking at such
+# marks, and no law stands behind them. The other marks were measured at 224 pixels, and small images look strange to
+# an encoder; so compare at 224 when it matters (`medgraft distance DATA`). The distance looks at no label: images can
+# be far while the features still tell the classes apart.
 
 # %% tags=["quiz"]
 quiz("choosing-a-source")

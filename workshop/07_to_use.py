@@ -36,7 +36,7 @@ from medgraft.explain import explain, mass_inside
 from medgraft.pipeline.export import export_run
 from medgraft.progress import Observer
 from medgraft.serving.model import ServedModel
-from medgraft.workshop import check, kept, progress, working
+from medgraft.workshop import check, hint, kept, progress, solution, working
 from medgraft.workshop.drawn import drawn_labels
 from medgraft.workshop.figures.calibration_curves import reliability_curves, threshold_curves
 from medgraft.workshop.figures.outlines import gallery
@@ -73,8 +73,9 @@ table[["id", "split", "target", f"p_{positive}", "predicted"]].head()
 # %% [markdown]
 # ## Where to decide
 #
-# AUC knows no threshold; a decision needs one. 0.5 is a habit and no more. Where positives are few, or a missed
-# finding costs more than a false alarm, the threshold lies elsewhere.
+# AUC knows no threshold; a decision needs one. With it come two shares: **sensitivity**, of the positives that are
+# found, and **specificity**, of the negatives that are left in peace. A threshold trades one for the other. 0.5 is a
+# habit and no more. Where positives are few, or a missed finding costs more than a false alarm, it lies elsewhere.
 
 # %%
 p_val, y_val = val[f"p_{positive}"].to_numpy(), val["truth"].to_numpy()
@@ -85,8 +86,8 @@ threshold_curves(p_val, y_val)
 # A threshold is a part of the model, like its weights. So it is chosen before anybody looks at the test images. One
 # that was chosen on test images makes their score too good, and nobody can tell by how much.
 #
-# **Task.** Write `choose(val_scores, val_labels, test_scores, test_labels)`, all NumPy arrays `[n]`, scores from 0 to
-# 1 and labels 0 or 1. Return two numbers:
+# **Exercise.** Write `choose(val_scores, val_labels, test_scores, test_labels)`, all NumPy arrays `[n]`, scores from 0
+# to 1 and labels 0 or 1. Return two numbers:
 #
 # 1. the threshold with the largest Youden's J (sensitivity + specificity - 1) on validation; any validation score can
 #    be it,
@@ -112,6 +113,9 @@ print(f"threshold {threshold:.2f} from validation: J on test {j:.2f}")
 print(f"a threshold chosen on test would have claimed {cheated:.2f}")
 
 # %% [markdown]
+# Between two scores nothing changes, so J goes in steps, and every threshold on its highest step is as good on
+# validation. (The dotted line above is at the left end of that step; yours may lie elsewhere on it.)
+#
 # J gives both errors the same weight. In screening one may ask for a sensitivity of 0.9 first. In Medgraft that is
 # one option, chosen on validation and kept with the model: `medgraft evaluate RUN --threshold sensitivity=0.9`. On 40
 # positive validation images a 0.9 may be a 0.8 elsewhere; look at it on test, with its interval.
@@ -144,7 +148,9 @@ reliability_curves({"too sure": bins(loud[late], truth[late]), "cooled": bins(co
 
 # %% [markdown]
 # One number, the temperature, divides all logits. The order of the images stays, and so do AUC and every decision at
-# 0.5. Now your own model. Fit on validation, judge on test:
+# 0.5. Two figures say how good probabilities are, both lower for better: the *expected calibration error* is how far
+# the points of such a diagram lie from the diagonal, on average over the images; the *Brier score* is the mean squared
+# difference between probability and outcome (0 or 1). Now your own model. Fit on validation, judge on test:
 
 # %%
 own = fit_temperature(p_val, y_val, "binary")
@@ -167,7 +173,7 @@ print(f"{np.mean(draws):.2f}, by chance alone")
 # there, and 0.815 in a third one.
 #
 # Make such a fault on purpose. To have it plain, the label is now a coin, thrown once for each patient: nothing in the
-# images can tell it. Then nearly all positives, and few others, get a sticker in a corner.
+# images can tell it. Then nearly all positives, and few others, get a white sticker in a corner.
 
 
 # %%
@@ -180,7 +186,7 @@ def pixels_of(image):
 def marked(pixels):
     side = SIZE // 5
     changed = pixels.copy()
-    changed[2 : 2 + side, 2 : 2 + side] = (40, 90, 200)
+    changed[2 : 2 + side, 2 : 2 + side] = 255
     return changed
 
 
@@ -211,6 +217,7 @@ clean = np.array([answer.probabilities[1] for answer in caught.predict(plain_ima
 all_marked = np.array([answer.probabilities[1] for answer in caught.predict([marked(one) for one in plain_images])])
 print(f"AUC without any mark: {roc_auc_score(thrown, clean):.2f}")
 print(f"mean probability of positive: {clean.mean():.2f} without the mark, {all_marked.mean():.2f} with it on all")
+print(f"the mark raises it in {np.mean(all_marked > clean):.0%} of the images")
 
 # %% [markdown]
 # `mg.inspect` looks for this before any training: can the label be guessed, in patients never seen, from the border,
@@ -240,8 +247,8 @@ share = np.nanmean([mass_inside(one, corner) for one in maps])
 print(f"{share:.0%} of the map's mass lies in a corner that is {corner.mean():.0%} of the image")
 
 # %% [markdown]
-# The map points at the fault here, because you knew where to look, and had a measure: the mass in a region against
-# the region's area. Know the limits:
+# The maps mark the corner far more than its area would earn, and other places as well. You see the fault because you
+# knew where to look, and had a measure: the mass in a region against the region's area. Know the limits:
 #
 # - A map says where the answer would change, by one method's measure. It is no proof of reasoning.
 # - A plausible map makes no answer more likely to be right. A model may look at the right place for a wrong reason.
@@ -250,9 +257,9 @@ print(f"{share:.0%} of the map's mass lies in a corner that is {corner.mean():.0
 #
 # ## One file, and a page
 #
-# What is used elsewhere is not the notebook. `export` writes one ONNX file with everything inside: preprocessing, the
-# temperature, the final sigmoid; classes, threshold and the licence of the weights in its metadata. It is compared
-# with PyTorch before it is written.
+# What is used elsewhere is not the notebook. `export` writes one file in the format ONNX, which runs without PyTorch,
+# with everything inside: preprocessing, the temperature, the final sigmoid; classes, threshold and the licence of the
+# weights in its metadata. It is compared with PyTorch before it is written.
 
 # %%
 exported = export_run(run, out=WORK / "model.onnx", observer=Observer())
@@ -261,6 +268,10 @@ served = ServedModel.load(exported.path)
 print(json.dumps({"classes": served.info.classes.names, "threshold": served.info.threshold, "size": served.info.size}))
 
 # %% [markdown]
+# The threshold in it is 0.5: what you chose above stayed in this notebook. `medgraft evaluate RUN --threshold youden`
+# chooses one on validation and keeps it with the run, and fits the temperature as well. What is exported after that has
+# both.
+#
 # The file can also say how familiar an image is. Give it one that is like the others, and one that is nothing at all:
 
 # %%

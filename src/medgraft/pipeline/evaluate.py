@@ -25,7 +25,7 @@ from medgraft.pipeline.evaluating.overlap import overlap_notes
 from medgraft.pipeline.evaluating.rows import LabelRows, MaskRows
 from medgraft.pipeline.evaluating.text import lines
 from medgraft.pipeline.evaluating.way import Array, Way, predictor_of, rows_of_files, rows_of_store
-from medgraft.pipeline.evaluating.write import put, refuse_other, update_run, workshop, write_evaluation
+from medgraft.pipeline.evaluating.write import new_folder, put, refuse_other, update_run, write_evaluation
 from medgraft.progress import Observer, Terminal
 from medgraft.report import run_report
 from medgraft.report.evaluation_folder import EVALUATION
@@ -127,7 +127,7 @@ class _Evaluating:
     def run_all(self) -> Evaluation:
         """Choose, score, measure, write, report."""
         choices = self._choices()
-        with workshop(self.run.folder if self.settles else self.folder.parent) as made:
+        with new_folder(self.run.folder if self.settles else self.folder.parent) as made:
             names = tuple(self.run.model_info["classes"]["names"])
             sample = {split: PixelSample(names) for split in self.subject.rows}
             table = self._table(made, choices, sample)

@@ -13,7 +13,7 @@ import numpy as np
 from medgraft.errors import RecipeError, RunError
 from medgraft.files import write_text
 from medgraft.pipeline.evaluating.data import Subject, own_subject
-from medgraft.pipeline.evaluating.write import put, workshop
+from medgraft.pipeline.evaluating.write import new_folder, put
 from medgraft.pipeline.reusing.alike import alike
 from medgraft.pipeline.reusing.findings import (
     Robustness,
@@ -126,7 +126,7 @@ def reuse_run(
         scored = scored_rows(subject, split)
         compared = similar_rows(subject, split, images, opened.recipe.seed)
         work = _Finding(reused, subject, split, scored, compared, observer)
-        with workshop(folder.parent) as made:
+        with new_folder(folder.parent) as made:
             found = work.run_all(svcca, redraw)
             _write(made, found, work)
             reuse_report(made)

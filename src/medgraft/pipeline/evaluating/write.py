@@ -32,7 +32,7 @@ def refuse_other(folder: Path) -> None:
 
 
 @contextmanager
-def workshop(parent: Path) -> Iterator[Path]:
+def new_folder(parent: Path) -> Iterator[Path]:
     """Yield a new folder to write an evaluation into, beside where it will lie; it goes if the work is broken off."""
     there = parent.exists()
     try:
@@ -52,7 +52,7 @@ def write_evaluation(folder: Path, table: pd.DataFrame, scores: Scores, findings
 
 
 def put(made: Path, target: Path, place: Path) -> None:
-    """Rename a folder to ``target``; what was there goes with ``place``, the folder that a :func:`workshop` is in."""
+    """Rename a folder to ``target``; what was there goes with ``place``, the folder that a :func:`new_folder` is in."""
     target.parent.mkdir(parents=True, exist_ok=True)
     if target.exists():
         target.rename(place / f"{_OLD}-{target.name}")
@@ -68,7 +68,7 @@ def update_run(run: Run, made: Path, table: pd.DataFrame, scores: Scores, info: 
 
     Parameters
     ----------
-    made : a folder of a :func:`workshop` in the run's folder, with the evaluation; ``predictions/`` moves out of it.
+    made : a folder of a :func:`new_folder` in the run's folder, with the evaluation; ``predictions/`` moves out of it.
     info : entries of ``model.json``.
     """
     place = made.parent

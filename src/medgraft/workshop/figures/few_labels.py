@@ -77,6 +77,6 @@ def _curves(axes: Any, kinds: Any, labels: int) -> None:
     for name, features, color in kinds:
         points, curve = fitted(features, labels, np.random.default_rng(2))
         axes.plot(new, curve(new), color=color, lw=1.8, label=name)
-    axes.plot(*points, ".", color=INK, ms=4, alpha=0.8)
+    axes.plot(*points, "o", color=INK, ms=5 if labels < 50 else 2, alpha=0.9)
     axes.set_ylim(-2.6, 2.6)
     chart(axes, f"{labels} labels")

@@ -15,6 +15,8 @@ INK = "#7c8794"
 BLUE, ORANGE, GREEN, VIOLET, GREY = "#3b86c4", "#cc6a1c", "#2f9170", "#a45d93", "#8b8f96"
 """Series; with blue and orange first, which all eyes tell apart."""
 SERIES = (BLUE, ORANGE, GREEN, VIOLET, GREY)
+ON_TINT = "#1f2933"
+"""Numbers on a :func:`tint`, whatever the ground around it."""
 
 
 class Picture(Figure):
@@ -39,6 +41,12 @@ def picture(width: float, height: float, alt: str) -> Picture:
     made = Picture(figsize=(width, height), facecolor="none", layout="constrained")
     made.alt = alt
     return made
+
+
+def tint(share: float) -> tuple[float, float, float]:
+    """Blue mixed with white, from none of it (0) to pure blue (1): a ground of its own for numbers in cells."""
+    red, green, blue = (1 - share * (1 - part) for part in (0.18, 0.5, 0.76))
+    return red, green, blue
 
 
 def chart(axes: Axes, title: str = "", x: str = "", y: str = "") -> Axes:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from medgraft.workshop.figures.picture import BLUE, INK, ORANGE, Picture, picture, words
+from medgraft.workshop.figures.picture import BLUE, INK, ON_TINT, ORANGE, Picture, picture, tint, words
 
 Pixels = npt.NDArray[Any]
 _IMAGES = (np.array([[9, 8], [9, 10]]), np.array([[1, 2, 1, 0], [3, 2, 1, 2], [2, 1, 0, 1]]), np.array([[5, 7, 6]]))
@@ -81,10 +81,10 @@ def _grid(axes: Any, image: Pixels, x: float, y: float, side: float = 0.85) -> N
     for (row, column), value in np.ndenumerate(image):
         corner = (left + column * side, top - (row + 1) * side)
         axes.add_patch(_cell(corner, side, 0.08 + 0.05 * float(value)))
-        words(axes, corner[0] + side / 2, corner[1] + side / 2, f"{value:g}", fontsize=8)
+        words(axes, corner[0] + side / 2, corner[1] + side / 2, f"{value:g}", ON_TINT, fontsize=8)
 
 
-def _cell(corner: tuple[float, float], side: float, opacity: float) -> Any:
+def _cell(corner: tuple[float, float], side: float, share: float) -> Any:
     from matplotlib.patches import Rectangle
 
-    return Rectangle(corner, side, side, facecolor=(0.18, 0.5, 0.76, min(opacity, 0.6)), edgecolor=INK, lw=0.8)
+    return Rectangle(corner, side, side, facecolor=tint(min(share, 0.6)), edgecolor=INK, lw=0.8)

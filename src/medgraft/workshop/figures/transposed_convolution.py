@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from medgraft.workshop.figures.picture import INK, ORANGE, Picture, picture, words
+from medgraft.workshop.figures.picture import INK, ON_TINT, ORANGE, Picture, picture, tint, words
 
 Floats = npt.NDArray[np.float64]
 _VALUES = np.array([[1.0, 2.0], [3.0, 4.0]])
@@ -54,17 +54,17 @@ def _size(values: Floats) -> str:
 def _grid(axes: Any, values: Floats, title: str) -> None:
     most = max(float(np.abs(values).max()), 1e-9)
     for (row, column), value in np.ndenumerate(values):
-        axes.add_patch(_filled((column - 0.5, row - 0.5), 0.5 * abs(float(value)) / most))
-        words(axes, column, row, f"{value:g}" if value else "·", fontsize=9)
+        axes.add_patch(_cell((column - 0.5, row - 0.5), 0.5 * abs(float(value)) / most))
+        words(axes, column, row, f"{value:g}" if value else "·", ON_TINT if value else INK, fontsize=9)
     axes.set(xlim=(-0.65, values.shape[1] - 0.35), ylim=(values.shape[0] - 0.35, -0.65), aspect="equal")
     axes.set_axis_off()
     axes.set_title(title, color=INK, fontsize=9)
 
 
-def _filled(corner: tuple[float, float], opacity: float) -> Any:
+def _cell(corner: tuple[float, float], share: float) -> Any:
     from matplotlib.patches import Rectangle
 
-    return Rectangle(corner, 1, 1, facecolor=(0.18, 0.5, 0.76, opacity), edgecolor=INK, lw=0.8)
+    return Rectangle(corner, 1, 1, facecolor=tint(share) if share else "none", edgecolor=INK, lw=0.8)
 
 
 def _frame(corner: tuple[float, float], size: tuple[int, int], color: str, width: float) -> Any:

@@ -14,18 +14,19 @@ Array = npt.NDArray[Any]
 
 
 def weight_histograms(starts: Mapping[str, Array], filters: int = 12) -> Picture:
-    """Histograms of the first convolution [out, in, k, k] of each start, and above them some of its filters."""
+    """Histograms of the first convolution [out, 3, k, k] of each start, and above them its largest filters."""
     spreads = {name: float(weights.std()) for name, weights in starts.items()}
+    told = ", ".join(f"{name} {value:.3f}" for name, value in spreads.items())
     alt = (
-        "The first convolution of three starts: above, some of its filters as small pictures; below, a histogram of "
-        f"all its numbers. Standard deviations: {', '.join(f'{name} {value:.3f}' for name, value in spreads.items())}."
+        "The first convolution of three starts: above, its largest filters as small pictures, where 0 is grey; below, "
+        f"a histogram of all its numbers. Standard deviations: {told}."
     )
     made = picture(8.0, 3.3, alt)
     places = made.subplots(2, len(starts), height_ratios=(1, 1.6), squeeze=False)
     reach = 3 * max(spreads.values())
     for column, ((name, weights), colour) in enumerate(zip(starts.items(), SERIES, strict=False)):
         above, below = places[0, column], places[1, column]
-        above.imshow(_tiled(weights, filters), cmap="gray", interpolation="nearest")
+        above.imshow(_tiled(weights, filters), interpolation="nearest")
         above.set_axis_off()
         above.set_title(name, color=INK, fontsize=10)
         chart(below, f"mean {weights.mean():.3f}, spread {spreads[name]:.3f}", "weight", "")
@@ -35,10 +36,14 @@ def weight_histograms(starts: Mapping[str, Array], filters: int = 12) -> Picture
 
 
 def _tiled(weights: Array, filters: int) -> Array:
-    """Filters in two rows, each averaged over its input channels and stretched to its own range; gaps are empty."""
-    shown = weights[:filters].mean(axis=1)
-    shown = shown - shown.min(axis=(1, 2), keepdims=True)
-    shown = shown / np.maximum(shown.max(axis=(1, 2), keepdims=True), 1e-12)
-    framed = np.pad(shown, ((0, filters - len(shown)), (1, 1), (1, 1)), constant_values=np.nan)
+    """The filters with the largest spread in two rows: in colour, each on its own scale, 0 in grey."""
+    largest = np.argsort(-weights.std(axis=(1, 2, 3)))[:filters]
+    shown = weights[largest].transpose(0, 2, 3, 1)
+    shown = 0.5 + 0.5 * shown / np.maximum(np.abs(shown).max(axis=(1, 2, 3), keepdims=True), 1e-12)
+    framed = np.pad(shown, ((0, 0), (1, 1), (1, 1), (0, 0)), constant_values=np.nan)
+    missing = np.full((filters - len(framed), *framed.shape[1:]), np.nan)
+    tiles = [*framed, *missing]
     half = filters // 2
-    return np.vstack([np.hstack(list(framed[:half])), np.hstack(list(framed[half : 2 * half]))])
+    tiled = np.vstack([np.hstack(tiles[:half]), np.hstack(tiles[half : 2 * half])])
+    seen = ~np.isnan(tiled[..., :1])
+    return np.concatenate([np.where(seen, tiled, 0), seen], axis=-1)  # gaps are clear
