@@ -212,7 +212,7 @@ def test_too_little_room_to_unpack_keeps_what_was_fetched(server, place, monkeyp
     with pytest.raises(DataError, match=r"100 B are free\. Make room"):
         get(entry, patience=hurried())
     monkeypatch.undo()
-    os.chdir(place)
+    monkeypatch.chdir(place)
     get(entry, patience=hurried())
     assert len(server.asked) == 1
 
