@@ -116,7 +116,8 @@ progress()
 # notebook:
 #
 # ```console
-# $ export MEDGRAFT_WORKSHOP_DATA=/path/to/lesions
+# $ export MEDGRAFT_WORKSHOP_DATA=/path/to/xrays/labels.csv
+# $ export MEDGRAFT_WORKSHOP_GROUP=patient_id    # the column that names the patient, if it is called otherwise
 # ```
 #
 # [Bring your data](../docs/how-to/data.md) lists the layouts that are understood. Drawn images are for learning how

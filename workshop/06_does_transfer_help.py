@@ -44,13 +44,14 @@ from medgraft.workshop.figures.weight_histograms import weight_histograms
 
 WORK = Path("workshop-data")  # what the notebooks draw, train and keep; it can be deleted at any time
 DATA = os.environ.get("MEDGRAFT_WORKSHOP_DATA")  # or the path of your own images: "/path/to/xrays/labels.csv"
+GROUP = os.environ.get("MEDGRAFT_WORKSHOP_GROUP")  # or the column of your CSV that names the patient: "patient_id"
 SIZE, MOST = 64, 240
 torch.manual_seed(0)
 
 if DATA and mg.open(DATA).task != "classification":
     print(f"{DATA} has masks; this notebook is about labels, and takes drawn images.")
     DATA = None
-manifest = mg.open(DATA or drawn_labels(WORK / "hair"))
+manifest = mg.open(DATA, group=GROUP) if DATA else mg.open(drawn_labels(WORK / "hair"))
 if len(manifest) > MOST:
     manifest = replace(manifest, table=manifest.table.sample(MOST, random_state=0))
 manifest = mg.data.assign_splits(manifest, seed=0)

@@ -43,13 +43,14 @@ from medgraft.workshop.figures.outlines import gallery
 
 WORK = Path("workshop-data")  # what the notebooks draw, train and keep; it can be deleted at any time
 DATA = os.environ.get("MEDGRAFT_WORKSHOP_DATA")  # or the path of your own images: "/path/to/xrays/labels.csv"
+GROUP = os.environ.get("MEDGRAFT_WORKSHOP_GROUP")  # or the column of your CSV that names the patient: "patient_id"
 SIZE, MOST = 96, 240
 torch.manual_seed(0)
 
 if DATA and (mg.open(DATA).classes is None or mg.open(DATA).classes.kind != "binary"):
     print(f"{DATA}: two labels are wanted here; this notebook takes drawn images.")
     DATA = None
-manifest = mg.open(DATA or drawn_labels(WORK / "hair"))
+manifest = mg.open(DATA, group=GROUP) if DATA else mg.open(drawn_labels(WORK / "hair"))
 if len(manifest) > MOST:
     manifest = replace(manifest, table=manifest.table.sample(MOST, random_state=0))
 negative, positive = manifest.classes.names
