@@ -63,7 +63,8 @@ def _shown(outputs: list, figures: Path) -> list[str]:
         target = figures / f"{len(list(figures.iterdir())) + 1:02d}.png"
         target.write_bytes(base64.b64decode(output.data["image/png"]))
         parts.append(f"![{' '.join(plain.split()).replace(']', ')').replace('[', '(')}]({figures.name}/{target.name})")
-    return ([f"```text\n{printed.strip()}\n```"] if printed.strip() else []) + parts
+    printed = printed.strip("\n")
+    return ([f"```text\n{printed}\n```"] if printed.strip() else []) + parts
 
 
 if __name__ == "__main__":
