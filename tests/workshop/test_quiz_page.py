@@ -1,17 +1,16 @@
 """The quiz as a form: its structure, and in a real browser by keyboard alone, light and dark, without scripts."""
 
 import re
-import shutil
 from html.parser import HTMLParser
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
+import chromium
 from medgraft.workshop.quiz_file import QUIZZES, quiz_of
 from medgraft.workshop.quiz_page import quiz_form, write_quiz_page
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
+browser = chromium.browser
 QUIZ = "when-it-helps"
 VOID = {"meta", "input", "br"}
 
@@ -75,16 +74,6 @@ def test_nothing_comes_from_outside_and_forms_stand_beside_each_other(tmp_path):
     assert all("hidden" in entry[1] for entry in tree.all("button"))  # of no use where scripts are off
     assert len(tree.all("details")) == 5
     assert tree.all("html")[0][1]["lang"] == "en"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
